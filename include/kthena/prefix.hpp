@@ -1,0 +1,9 @@
+// include/kthena/prefix.hpp
+//
+// prefix: who holds how much of this prompt? Includes base only.
+#pragma once
+
+#include "kthena/prefix/compat/byte_history.hpp"
+#include "kthena/prefix/compat/unchained_owners.hpp"
+#include "kthena/prefix/index.hpp"
+#include "kthena/prefix/query.hpp"

@@ -1,0 +1,96 @@
+// include/kthena/prefix/index.hpp
+//
+// PrefixIndex: who holds how much of this prompt? The exact prefix index over the KV blocks that engines say they hold.
+//
+//   Use when   engines publish KV events (or the simulator does).
+//   Exact      depth(worker) = number of leading blocks of the query that the worker holds now, under any order of stores and
+//              removals: a hole ends the depth and its healing restores it.
+//   Cost       find: O(depth of the longest match). store/remove: O(blocks).
+//   Source     reach and holes: own; the structure behind it may change, this interface stays.
+//   Threads    one writer; find is const and may run in many threads while nobody writes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "kthena/base/ids.hpp"
+#include "kthena/base/kv_event.hpp"
+#include "kthena/base/status.hpp"
+#include "kthena/prefix/query.hpp"
+
+namespace kthena::prefix {
+
+struct PrefixIndexOptions {
+  /// Tokens per block, for queries made by this index. Range 1..65536. DEFAULT: 16.
+  std::uint32_t block_tokens = 16;
+  /// Workers at once. Range 1..16384. DEFAULT: 1024.
+  std::uint32_t max_workers = 1024;
+  /// Blocks of all workers together that wait for a parent that was not stored yet. Beyond it the oldest are dropped and counted.
+  /// DEFAULT: 65536.
+  std::size_t max_orphan_blocks = 65536;
+  /// Secret seed of content hashes, namespaces and tables. Give a random one in production. DEFAULT: 0.
+  std::uint64_t seed = 0;
+};
+
+struct PrefixIndexStats {
+  std::uint64_t workers = 0;
+  std::uint64_t memberships = 0;        ///< (worker, block) pairs held and attached
+  std::uint64_t unique_blocks = 0;      ///< distinct blocks in the tree
+  std::uint64_t orphan_blocks = 0;      ///< waiting for a parent
+  std::uint64_t orphans_dropped = 0;    ///< ever, because of max_orphan_blocks
+  std::uint64_t unknown_removes = 0;    ///< ever: removal of a block the worker did not hold
+  std::uint64_t rehashed_blocks = 0;    ///< ever: an engine hash stored again under another parent or content
+  std::uint64_t approximate_bytes = 0;  ///< memory in use, within 20 %
+};
+
+class PrefixIndex {
+ public:
+  /// kInvalidArgument names every option out of range.
+  static Result<PrefixIndex> create(const PrefixIndexOptions& options);
+  PrefixIndex(PrefixIndex&&) noexcept;
+  PrefixIndex& operator=(PrefixIndex&&) noexcept;
+  ~PrefixIndex();
+
+  [[nodiscard]] const PrefixIndexOptions& options() const noexcept;
+
+  /// A new worker, or the one of that name. kResourceExhausted beyond max_workers, kInvalidArgument for an empty name.
+  Result<WorkerId> add_worker(std::string_view name);
+  /// None when no worker has that name.
+  [[nodiscard]] WorkerId find_worker(std::string_view name) const noexcept;
+  /// Empty for an id that is not in use. Valid until the worker is removed.
+  [[nodiscard]] std::string_view worker_name(WorkerId worker) const noexcept;
+  /// Drops the worker and all it holds. Its id may be given out again. kNotFound if it is not in use.
+  Status remove_worker(WorkerId worker);
+  /// One more than the largest worker id in use: the length find() fills.
+  [[nodiscard]] std::size_t worker_limit() const noexcept;
+
+  /// Applies one event. Storing or removing twice changes nothing the second time. A store whose parent is unknown waits (stats:
+  /// orphan_blocks) and counts as held once the parent arrives. kNotFound for an unknown worker, kInvalidArgument when hashes and
+  /// contents differ in number; then nothing changes.
+  Status apply(const KvEvent& event);
+
+  /// A query in `space`'s namespace with this index's seed and block size.
+  [[nodiscard]] PrefixQuery make_query(const Namespace& space) const;
+
+  /// depths[w] = leading blocks of the query that worker w holds in any tier; 0 for workers that hold none, are not in use or are
+  /// masked out. `depths` has at least worker_limit() elements; all of them are written. `candidates` has one bit per worker
+  /// (word w / 64, bit w % 64); empty: all workers; bits beyond it count as 0.
+  void find(const PrefixQuery& query, std::span<const std::uint64_t> candidates, std::span<std::uint32_t> depths) const noexcept;
+
+  /// The same for chosen workers: depths[i] belongs to workers[i] (0 for an invalid id). Both have the same length. This is the
+  /// form a pool uses: workers in the order of its endpoints.
+  void find_for(const PrefixQuery& query, std::span<const WorkerId> workers, std::span<std::uint32_t> depths) const noexcept;
+
+  [[nodiscard]] PrefixIndexStats stats() const noexcept;
+
+ private:
+  struct State;
+  explicit PrefixIndex(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kthena::prefix
