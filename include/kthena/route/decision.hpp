@@ -1,0 +1,38 @@
+// include/kthena/route/decision.hpp
+//
+// Decision: where a request goes, where next if that fails, and why.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kthena/base/ids.hpp"
+#include "kthena/base/reason.hpp"
+
+namespace kthena::route {
+
+enum class Outcome : std::int32_t {
+  kRouted = 0,      ///< `endpoint` and `ranked` are set
+  kNoEndpoint = 1,  ///< nobody can take it; `reason` says why
+};
+
+/// The longest failover list.
+inline constexpr std::size_t kMaxRanked = 16;
+
+struct Decision {
+  Outcome outcome = Outcome::kNoEndpoint;
+  EndpointIndex endpoint;           ///< the chosen one; none when not routed
+  Reason reason;                    ///< the pipeline's: best_score, tie_broken, only_candidate, round_robin, pool_empty, all_filtered
+  double score = 0;                 ///< total of the chosen one, in the policy's unit
+  double margin = 0;                ///< score minus that of the runner-up, >= 0; 0 in a tie or without a runner-up
+  std::uint32_t candidates = 0;     ///< endpoints left after the filters
+  std::uint32_t ranked_count = 0;   ///< elements of `ranked` in use
+  std::array<EndpointIndex, kMaxRanked> ranked{};  ///< best first, the chosen one included: the failover list
+
+  [[nodiscard]] std::span<const EndpointIndex> failover() const noexcept { return {ranked.data(), ranked_count}; }
+  friend bool operator==(const Decision&, const Decision&) = default;
+};
+
+}  // namespace kthena::route

@@ -1,0 +1,89 @@
+// include/kthena/route/policy.hpp
+//
+// Policy: a policy put together at run time from a PolicySpec, over the same kernels as Pipeline and with the same bits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kthena/base/status.hpp"
+#include "kthena/route/decision.hpp"
+#include "kthena/route/explanation.hpp"
+#include "kthena/route/pool.hpp"
+#include "kthena/route/request.hpp"
+#include "kthena/route/scoring.hpp"
+
+namespace kthena::route {
+
+/// A number given to a part, by name.
+struct OptionSpec {
+  std::string name;
+  double value = 0;
+  friend bool operator==(const OptionSpec&, const OptionSpec&) = default;
+};
+
+/// One filter, scorer or picker, by name. `weight` is for scorers: finite, 0..1e9.
+struct PartSpec {
+  std::string name;
+  double weight = 1;
+  std::vector<OptionSpec> options;
+  friend bool operator==(const PartSpec&, const PartSpec&) = default;
+};
+
+struct PolicySpec {
+  std::string name;                 ///< for reports; may be empty
+  std::vector<PartSpec> filters;    ///< run in this order
+  std::vector<PartSpec> scorers;    ///< contributions are added in this order
+  PartSpec picker{"best-score", 1, {}};
+  std::uint32_t failover = 5;       ///< length of the ranked list, 1..kMaxRanked
+  friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
+};
+
+/// What a part can be given; for documentation, lint and bindings.
+struct PartInfo {
+  std::string_view kind;  ///< "filter", "scorer" or "picker"
+  std::string_view name;
+  struct OptionInfo {
+    std::string_view name;
+    double minimum;
+    double maximum;
+    double value;  ///< the default; NaN: none
+  };
+  std::vector<OptionInfo> options;
+};
+
+/// All parts, filters first, then scorers, then pickers, each in order of registration. [any thread]
+std::vector<PartInfo> list_parts();
+
+/// Whether a request fits a pool: depths are absent or one per endpoint. kInvalidArgument names the field. [any thread]
+Status check(const PoolView& view, const Request& request);
+
+/// Immutable; copies share. decide and explain may run in many threads, each with its own Workspace.
+class Policy {
+ public:
+  /// kInvalidArgument with every fault and its path: unknown or repeated names, weights that are negative, not finite or too large,
+  /// unknown, repeated or out-of-range options, failover out of range, no scorer for a picker that needs one.
+  static Result<Policy> create(const PolicySpec& spec);
+
+  [[nodiscard]] const PolicySpec& spec() const noexcept;
+
+  /// `request` must pass check(). Allocates only while `workspace` is smaller than the pool.
+  [[nodiscard]] Decision decide(const PoolView& view, const Request& request, const Moment& moment, Workspace& workspace) const;
+  [[nodiscard]] Decision decide(const PoolSnapshot& pool, const Request& request, const Moment& moment, Workspace& workspace) const {
+    return decide(pool.view(), request, moment, workspace);
+  }
+
+  /// The same decision, taken apart.
+  [[nodiscard]] Explanation explain(const PoolView& view, const Request& request, const Moment& moment) const;
+
+ private:
+  struct Parts;
+  explicit Policy(std::shared_ptr<const Parts> parts) noexcept : parts_(std::move(parts)) {}
+  std::shared_ptr<const Parts> parts_;
+};
+
+}  // namespace kthena::route

@@ -1,0 +1,46 @@
+// include/kthena/route/request.hpp
+//
+// Request: what a routing decision may know about the request. All views are borrowed for the call.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "kthena/base/hash.hpp"
+#include "kthena/base/time.hpp"
+
+namespace kthena::route {
+
+/// How much of the prompt each endpoint is known to hold.
+struct PrefixMatch {
+  std::span<const std::uint32_t> depth_blocks;  ///< leading blocks held, by endpoint in pool order; empty: not known
+  std::uint32_t total_blocks = 0;               ///< blocks of the prompt; depths above it count as it
+};
+
+struct Request {
+  std::string_view id;               ///< ties and random choices hang on it; requests with equal id, sequence and seed decide alike
+  std::string_view model;            ///< model or adapter the client asked for
+  std::uint32_t prompt_tokens = 0;
+  PrefixMatch prefix;                ///< from an index of what engines hold
+  PrefixMatch history;               ///< from the router's own memory of what it sent; where absent, policies that want it read `prefix`
+  std::uint64_t sequence = 0;        ///< count of requests so far, carried by the caller; round robin follows it
+};
+
+/// The arguments that are not about the request.
+struct Moment {
+  Time now_ns = 0;
+  std::uint64_t seed = 0;
+};
+
+/// The key of a request for ties and random choices.
+constexpr std::uint64_t request_key(const Request& request, std::uint64_t seed) noexcept {
+  return combine64(combine64(hash_id(request.id), seed), request.sequence);
+}
+
+/// The order in which an endpoint stands among equals for a request: smaller first.
+constexpr std::uint64_t tie_order(std::uint64_t request_key, std::uint64_t endpoint_key) noexcept {
+  return mix64(request_key ^ endpoint_key);
+}
+
+}  // namespace kthena::route

@@ -1,0 +1,163 @@
+// include/kthena/route/scoring.hpp
+//
+// What a policy part is, and what it sees: the concepts Filter, Scorer and Picker, the ScoreContext they read and the Workspace that
+// holds the scratch columns. A part is a small value type; adding one means one header in policies/ and one line in the registry
+// (src/route/registry.cpp).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "kthena/base/reason.hpp"
+#include "kthena/route/decision.hpp"
+#include "kthena/route/pool.hpp"
+#include "kthena/route/request.hpp"
+
+namespace kthena::route {
+
+/// Scratch memory of decisions: grows to the largest pool seen, then nothing is allocated any more. One per thread; holds no state
+/// between decisions.
+class Workspace {
+ public:
+  Workspace() = default;
+  /// Makes room for pools of `endpoints`.
+  void reserve(std::size_t endpoints);
+
+ private:
+  friend class ScoreContext;
+  friend class DecisionRun;
+
+  std::size_t capacity_ = 0;
+  std::vector<std::uint8_t> keep_;
+  std::vector<std::uint32_t> candidates_;                          // positions that passed all filters
+  std::array<std::vector<double>, kSignalCount> gathered_;         // signal columns of the candidates
+  std::vector<double> missing_;                                    // kMissing, capacity_ times
+  std::array<std::vector<std::uint32_t>, 2> depths_;               // prefix, history
+  std::vector<std::uint32_t> no_depths_;                           // 0, capacity_ times
+  std::vector<std::uint64_t> keys_;
+  std::vector<double> score_;
+  std::vector<double> total_;
+};
+
+/// What scorers and pickers see: the candidates as dense columns 0..size(). When filters dropped nobody the columns are the pool's own.
+class ScoreContext {
+ public:
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// One value per candidate; kMissing where it was never sampled.
+  [[nodiscard]] std::span<const double> column(Signal signal) const noexcept;
+  /// hash_id of the endpoint ids.
+  [[nodiscard]] std::span<const std::uint64_t> keys() const noexcept;
+  /// Depths of Request::prefix; all 0 when it is not known.
+  [[nodiscard]] std::span<const std::uint32_t> prefix_depths() const noexcept { return depths(0, request_->prefix); }
+  [[nodiscard]] std::uint32_t prefix_total() const noexcept { return request_->prefix.total_blocks; }
+  /// Depths of Request::history, of Request::prefix where that is absent.
+  [[nodiscard]] std::span<const std::uint32_t> history_depths() const noexcept { return depths(1, history()); }
+  [[nodiscard]] std::uint32_t history_total() const noexcept { return history().total_blocks; }
+  [[nodiscard]] const Request& request() const noexcept { return *request_; }
+  [[nodiscard]] const Moment& moment() const noexcept { return moment_; }
+  [[nodiscard]] std::uint64_t request_key() const noexcept { return request_key_; }
+  /// The endpoint behind a candidate.
+  [[nodiscard]] EndpointIndex endpoint(std::size_t candidate) const noexcept {
+    return {all_ ? static_cast<std::uint32_t>(candidate) : workspace_->candidates_[candidate]};
+  }
+
+ private:
+  friend class DecisionRun;
+  [[nodiscard]] const PrefixMatch& history() const noexcept {
+    return request_->history.total_blocks > 0 ? request_->history : request_->prefix;
+  }
+  [[nodiscard]] std::span<const std::uint32_t> depths(std::size_t slot, const PrefixMatch& match) const noexcept;
+
+  const PoolView* view_ = nullptr;
+  const Request* request_ = nullptr;
+  Moment moment_;
+  std::uint64_t request_key_ = 0;
+  Workspace* workspace_ = nullptr;
+  std::size_t size_ = 0;
+  bool all_ = true;
+  mutable std::uint32_t gathered_ = 0;  // bits: signals; kSignalCount + slot: depths; 31: keys
+};
+
+/// Drops endpoints. `filter` sets keep[i] = 0 for endpoint i of the pool and never sets 1; it looks at endpoints one by one, so the
+/// order of filters changes nothing but who is named as the one that dropped an endpoint. `explain` gives the reason with its numbers.
+template <class T>
+concept Filter = requires(const T& part, const PoolView& view, const Request& request, std::span<std::uint8_t> keep, EndpointIndex endpoint) {
+  { T::kName } -> std::convertible_to<std::string_view>;
+  { part.filter(view, request, keep) } noexcept -> std::same_as<void>;
+  { part.explain(view, request, endpoint) } -> std::same_as<Reason>;
+};
+
+/// Writes an opinion for each candidate, higher is better; NaN abstains and contributes 0.
+template <class T>
+concept Scorer = requires(const T& part, const ScoreContext& context, std::span<double> out) {
+  { T::kName } -> std::convertible_to<std::string_view>;
+  { part.score(context, out) } noexcept -> std::same_as<void>;
+};
+
+/// Fills outcome, endpoint, ranked, reason, score and margin from the totals (one per candidate, at least one candidate). `limit` is
+/// the length of the failover list, 1..kMaxRanked.
+template <class T>
+concept Picker = requires(const T& part, const ScoreContext& context, std::span<const double> totals, std::size_t limit, Decision& decision) {
+  { T::kName } -> std::convertible_to<std::string_view>;
+  { part.pick(context, totals, limit, decision) } noexcept -> std::same_as<void>;
+};
+
+// ---- inline definitions
+
+inline void Workspace::reserve(std::size_t endpoints) {
+  if (endpoints <= capacity_) return;
+  keep_.resize(endpoints);
+  candidates_.resize(endpoints);
+  for (auto& column : gathered_) column.resize(endpoints);
+  missing_.assign(endpoints, kMissing);
+  for (auto& column : depths_) column.resize(endpoints);
+  no_depths_.assign(endpoints, 0);
+  keys_.resize(endpoints);
+  score_.resize(endpoints);
+  total_.resize(endpoints);
+  capacity_ = endpoints;
+}
+
+inline std::span<const double> ScoreContext::column(Signal signal) const noexcept {
+  const auto slot = static_cast<std::size_t>(signal);
+  const double* source = view_->values[slot];
+  if (source == nullptr) return {workspace_->missing_.data(), size_};
+  if (all_) return {source, size_};
+  double* out = workspace_->gathered_[slot].data();
+  if ((gathered_ & (1u << slot)) == 0) {
+    gathered_ |= 1u << slot;
+    const std::uint32_t* from = workspace_->candidates_.data();
+    for (std::size_t i = 0; i < size_; ++i) out[i] = source[from[i]];
+  }
+  return {out, size_};
+}
+
+inline std::span<const std::uint64_t> ScoreContext::keys() const noexcept {
+  if (all_) return {view_->keys, size_};
+  std::uint64_t* out = workspace_->keys_.data();
+  if ((gathered_ & (1u << 31)) == 0) {
+    gathered_ |= 1u << 31;
+    for (std::size_t i = 0; i < size_; ++i) out[i] = view_->keys[workspace_->candidates_[i]];
+  }
+  return {out, size_};
+}
+
+inline std::span<const std::uint32_t> ScoreContext::depths(std::size_t slot, const PrefixMatch& match) const noexcept {
+  if (match.depth_blocks.size() < view_->size) return {workspace_->no_depths_.data(), size_};
+  if (all_) return match.depth_blocks.first(size_);
+  std::uint32_t* out = workspace_->depths_[slot].data();
+  const std::uint32_t bit = 1u << (kSignalCount + slot);
+  if ((gathered_ & bit) == 0) {
+    gathered_ |= bit;
+    for (std::size_t i = 0; i < size_; ++i) out[i] = match.depth_blocks[workspace_->candidates_[i]];
+  }
+  return {out, size_};
+}
+
+}  // namespace kthena::route
