@@ -57,12 +57,13 @@ class PrefixQuery {
   [[nodiscard]] std::span<const std::uint64_t> checkpoints() const noexcept { return checkpoints_; }
 
  private:
+  void reserve_blocks(std::size_t more);
   void append(std::uint64_t content_hash);
 
   std::uint64_t namespace_key_ = 0;
   std::uint64_t seed_ = 0;
   std::uint32_t block_tokens_ = 16;
-  std::uint64_t cumulative_ = 0;
+  std::uint64_t cumulative_ = 0;  // the last checkpoint; before the first one, the namespace under the seed
   std::vector<std::uint64_t> contents_;
   std::vector<std::uint64_t> checkpoints_;
   std::vector<std::uint32_t> partial_;  // fewer than block_tokens_
