@@ -1,4 +1,4 @@
-// The test framework, whichever of Catch2 2.13 and 3 is installed. Tests include this header and no other part of Catch2.
+// The test framework, whichever of Catch2 2.13 and 3 is installed. Tests include this and nothing else of Catch2.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)
