@@ -142,7 +142,7 @@ if(NOT TARGET kthena_xxhash)
   endif()
   add_library(kthena_xxhash INTERFACE)
   target_include_directories(kthena_xxhash SYSTEM INTERFACE "${kthena_xxhash_dir}")
-  target_compile_definitions(kthena_xxhash INTERFACE XXH_INLINE_ALL)
+  target_compile_definitions(kthena_xxhash INTERFACE "XXH_INLINE_ALL=") # as "#define XXH_INLINE_ALL": a file may repeat it
 endif()
 
 # ---------------------------------------------------------------- Catch2: 2.13 or 3; tests/catch.hpp bridges the two

@@ -63,6 +63,8 @@ LIBRARIES = {
     "xxhash.h": "xxHash",
     "pybind11": "pybind11",
 }
+# The C interface and the reason codes that it includes.
+C_HEADERS = (("kthena.h",), ("reasons.h",))
 HEADER_SUFFIXES = {".hpp", ".h", ".def", ".inc"}
 SOURCE_SUFFIXES = HEADER_SUFFIXES | {".cpp", ".c", ".cc"}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>)', re.MULTILINE)
@@ -106,8 +108,7 @@ class Checker:
                 self.report(path, 0, "public headers live under include/kthena")
                 return
             area = area_of_public(parts[2:])
-            is_c_header = path.name == "kthena.h" and len(parts) == 3
-            if area is None and not is_c_header and parts[2:] not in (("kthena.hpp",), ("version.hpp",)):
+            if area is None and parts[2:] not in C_HEADERS and parts[2:] != ("kthena.hpp",):
                 self.report(path, 0, f"belongs to no known area ({', '.join(sorted(ALLOWED))})")
                 return
         elif top == "src":
@@ -151,17 +152,19 @@ class Checker:
     ) -> None:
         own = path.relative_to(self.root).parts
         if target[0] == "include":
-            if target[2:] == ("kthena.h",):
-                if top in ("include", "src"):
+            own_is_c = top == "include" and own[2:] in C_HEADERS
+            if target[2:] in C_HEADERS:
+                if top in ("include", "src") and not own_is_c:
                     self.report(path, line, "the C header is for bindings; the library does not include it")
+                return
+            if own_is_c:
+                self.report(path, line, "the C header includes no C++ header")
                 return
             if target[2:] == ("kthena.hpp",) and top in ("include", "src"):
                 self.report(path, line, "the umbrella header is for users; include the part that is needed")
                 return
             other = area_of_public(target[2:])
-            if own[1:] == ("kthena", "kthena.h") and top == "include":
-                self.report(path, line, "the C header includes no C++ header")
-            elif area is not None and other is not None and other != area and other not in ALLOWED[area]:
+            if area is not None and other is not None and other != area and other not in ALLOWED[area]:
                 self.report(path, line, f"area {area} may not include area {other} ({name})")
         elif target[0] == "src":
             other = target[1]

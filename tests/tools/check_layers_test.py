@@ -12,7 +12,8 @@ CHECKER = Path(__file__).parents[2] / "tools" / "check_layers.py"
 
 CLEAN = {
     "include/kthena/kthena.hpp": '#include "kthena/route.hpp"\n#include "kthena/manifest.hpp"\n',
-    "include/kthena/kthena.h": "#include <stdint.h>\n",
+    "include/kthena/kthena.h": '#include <stdint.h>\n#include "kthena/reasons.h"\n',
+    "include/kthena/reasons.h": "",
     "include/kthena/base.hpp": "#include <vector>\n",
     "include/kthena/prefix.hpp": '#include "kthena/base.hpp"\n',
     "include/kthena/prefix/index.hpp": "#include <span>\n",
@@ -48,6 +49,7 @@ VIOLATIONS = [
     ("include/kthena/route.hpp", "#include <zlib.h>\n", "<zlib.h> is neither the standard library"),
     ("include/kthena/kthena.h", '#include "kthena/base.hpp"\n', "the C header includes no C++ header"),
     ("src/route/policy.cpp", '#include "kthena/kthena.h"\n', "the C header is for bindings"),
+    ("include/kthena/route.hpp", '#include "kthena/reasons.h"\n', "the C header is for bindings"),
     ("src/route/policy.cpp", '#include "kthena/kthena.hpp"\n', "the umbrella header is for users"),
     ("src/prefix/tree.hpp", "#include <fmt/format.h>\n", "fmt in a header"),
     ("src/prefix/index.cpp", "#include <absl/container/btree_map.h>\n", "Abseil is for src/base only"),
