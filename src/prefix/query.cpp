@@ -1,0 +1,76 @@
+#include "kthena/prefix/query.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "kthena/base/hash.hpp"
+
+namespace kthena::prefix {
+
+static_assert(std::endian::native == std::endian::little, "token ids and content hashes are hashed in place, as little-endian bytes");
+
+std::uint64_t namespace_key(const Namespace& space, std::uint64_t seed) noexcept {
+  // Each field is hashed alone, so that moving bytes from one field to the next gives another key.
+  std::uint64_t key = mix64(seed + 0x9E3779B97F4A7C15ull);
+  for (const std::string_view field : {space.model, space.adapter, space.tenant}) {
+    key = combine64(key, xxh3_64(std::as_bytes(std::span(field)), seed));
+  }
+  return combine64(key, space.block_tokens);
+}
+
+std::uint64_t hash_block(std::span<const std::uint32_t> tokens, std::uint64_t seed) noexcept {
+  return xxh3_64(std::as_bytes(tokens), seed);
+}
+
+PrefixQuery::PrefixQuery(std::uint64_t namespace_key, std::uint32_t block_tokens, std::uint64_t seed)
+    : namespace_key_(namespace_key),
+      seed_(seed),
+      block_tokens_(std::clamp(block_tokens, 1u, 65536u)),
+      cumulative_(combine64(namespace_key, seed)) {}
+
+void PrefixQuery::extend_tokens(std::span<const std::uint32_t> tokens) {
+  reserve_blocks((partial_.size() + tokens.size()) / block_tokens_);
+  if (!partial_.empty()) {
+    const std::size_t taken = std::min(block_tokens_ - partial_.size(), tokens.size());
+    partial_.insert(partial_.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(taken));
+    tokens = tokens.subspan(taken);
+    if (partial_.size() < block_tokens_) return;
+    append(hash_block(partial_, seed_));
+    partial_.clear();
+  }
+  for (; tokens.size() >= block_tokens_; tokens = tokens.subspan(block_tokens_)) append(hash_block(tokens.first(block_tokens_), seed_));
+  partial_.assign(tokens.begin(), tokens.end());
+}
+
+Status PrefixQuery::extend_contents(std::span<const std::uint64_t> content_hashes) {
+  if (!partial_.empty()) {
+    return failed_precondition("content_hashes: " + std::to_string(partial_.size()) + " tokens of a block of " +
+                               std::to_string(block_tokens_) + " wait to be completed");
+  }
+  reserve_blocks(content_hashes.size());
+  for (const std::uint64_t content : content_hashes) append(content);
+  return {};
+}
+
+void PrefixQuery::clear() noexcept {
+  cumulative_ = combine64(namespace_key_, seed_);
+  contents_.clear();
+  checkpoints_.clear();
+  partial_.clear();
+}
+
+void PrefixQuery::reserve_blocks(std::size_t more) {
+  const std::size_t needed = contents_.size() + more;
+  // Doubling, because reserve() alone would grow to just what is needed, again on every turn of a conversation.
+  if (needed > contents_.capacity()) contents_.reserve(std::max(needed, 2 * contents_.capacity()));
+}
+
+void PrefixQuery::append(std::uint64_t content_hash) {
+  contents_.push_back(content_hash);
+  if (contents_.size() % kCheckpointBlocks != 0) return;
+  // One XXH3 over the 128 bytes of the segment, keyed by the checkpoint before it.
+  cumulative_ = xxh3_64(std::as_bytes(contents().last(kCheckpointBlocks)), cumulative_);
+  checkpoints_.push_back(cumulative_);
+}
+
+}  // namespace kthena::prefix
