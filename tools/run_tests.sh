@@ -46,7 +46,10 @@ else
   # The C library as it ships: the release preset's, without the sanitizers and debug settings of the others.
   go_tests() {
     cmake --preset release && cmake --build --preset release --target kthena kthena_c || return 1
+    # Go's build cache does not look into headers; the define makes it build anew when they change.
     local module
+    export CGO_CPPFLAGS
+    CGO_CPPFLAGS=-DKTHENA_BUILD_ID=$(cat include/kthena/*.h | cksum | tr -d ' ')
     for module in bindings/go examples/go; do
       [ -e "$module/go.mod" ] || continue
       (cd "$module" && go vet -tags kthena_build ./... && go test -count=1 -tags kthena_build ./...) || return 1

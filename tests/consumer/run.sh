@@ -97,7 +97,8 @@ go_module() {
     sed -i "s|MODULE|$module|" "$work/go/main.go" &&
     (
       cd "$work/go" || exit 1
-      export GOFLAGS=-mod=mod GOPROXY=off GOWORK=off
+      # Go's build cache knows neither the headers nor where pkg-config pointed last time; this define makes it build anew.
+      export GOFLAGS=-mod=mod GOPROXY=off GOWORK=off CGO_CPPFLAGS="-DKTHENA_BUILD_ID=$(basename "$work" | tr -cd 'A-Za-z0-9')"
       go mod init consumer >/dev/null 2>&1 && go mod edit -require "$module@v0.0.0" -replace "$module=$root/bindings/go" &&
         PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name kthena.pc)") go build -o consumer . &&
         LD_LIBRARY_PATH=$(dirname "$(find "$prefix" -name libkthena.so)") expect ./consumer
