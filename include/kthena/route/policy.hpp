@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kthena/base/faults.hpp"
 #include "kthena/base/status.hpp"
 #include "kthena/route/decision.hpp"
 #include "kthena/route/explanation.hpp"
@@ -62,11 +63,14 @@ std::vector<PartInfo> list_parts();
 /// Whether a request fits a pool: depths are absent or one per endpoint. kInvalidArgument names the field. [any thread]
 Status check(const PoolView& view, const Request& request);
 
+/// All that is wrong with a spec, by path: unknown or repeated names, weights that are negative, not finite or above 1e9, unknown,
+/// repeated or out-of-range options, failover out of range, no scorer for a picker that needs one. [any thread]
+Faults find_faults(const PolicySpec& spec);
+
 /// Immutable; copies share. decide and explain may run in many threads, each with its own Workspace.
 class Policy {
  public:
-  /// kInvalidArgument with every fault and its path: unknown or repeated names, weights that are negative, not finite or too large,
-  /// unknown, repeated or out-of-range options, failover out of range, no scorer for a picker that needs one.
+  /// kInvalidArgument with everything that find_faults() finds.
   static Result<Policy> create(const PolicySpec& spec);
 
   [[nodiscard]] const PolicySpec& spec() const noexcept;
@@ -81,7 +85,9 @@ class Policy {
   [[nodiscard]] Explanation explain(const PoolView& view, const Request& request, const Moment& moment) const;
 
  private:
+  friend Faults find_faults(const PolicySpec& spec);
   struct Parts;
+  static std::shared_ptr<const Parts> build(const PolicySpec& spec, Faults& faults);
   explicit Policy(std::shared_ptr<const Parts> parts) noexcept : parts_(std::move(parts)) {}
   std::shared_ptr<const Parts> parts_;
 };

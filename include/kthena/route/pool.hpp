@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kthena/base/faults.hpp"
 #include "kthena/base/hash.hpp"
 #include "kthena/base/ids.hpp"
 #include "kthena/base/status.hpp"
@@ -107,6 +108,8 @@ class PoolBuilder {
   /// The snapshot, or kInvalidArgument with every fault: empty or repeated id, value not finite, negative or too large, empty model
   /// name. Paths read "endpoints[3].kv_usage" with the position in order of add().
   [[nodiscard]] Result<PoolSnapshot> build() const;
+  /// What build() would complain of.
+  [[nodiscard]] Faults find_faults() const;
 
  private:
   std::vector<Endpoint> rows_;

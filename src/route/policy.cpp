@@ -1,0 +1,89 @@
+// src/route/policy.cpp
+//
+// Policy: from a spec to kernels, and the decision over them. One variant visit per part, none per endpoint.
+#include "kthena/route/policy.hpp"
+
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "kthena/route/decision_run.hpp"
+#include "parts.hpp"
+
+namespace kthena::route {
+namespace {
+
+constexpr double kMaxWeight = 1e9;
+
+template <class Parts>
+void check_repeats(const Parts& parts, const std::string& path, Faults& faults) {
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    if (!seen.insert(parts[i].name).second)
+      faults.add(path + "[" + std::to_string(i) + "].name", "\"" + parts[i].name + "\" is there twice");
+}
+
+Status check_depths(const char* field, const PrefixMatch& match, std::size_t endpoints) {
+  if (match.depth_blocks.empty() || match.depth_blocks.size() == endpoints) return {};
+  return invalid_argument(std::string("request.") + field + ".depth_blocks: " + std::to_string(match.depth_blocks.size()) + " depths for " +
+                          std::to_string(endpoints) + " endpoints");
+}
+
+}  // namespace
+
+Status check(const PoolView& view, const Request& request) {
+  if (Status status = check_depths("prefix", request.prefix, view.size); !status.ok()) return status;
+  return check_depths("history", request.history, view.size);
+}
+
+std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, Faults& faults) {
+  auto parts = std::make_shared<Parts>();
+  parts->spec = spec;
+  check_repeats(spec.filters, "filters", faults);
+  check_repeats(spec.scorers, "scorers", faults);
+  for (std::size_t i = 0; i < spec.filters.size(); ++i) {
+    const std::string path = "filters[" + std::to_string(i) + "]";
+    if (auto made = make_any<AnyFilter>(spec.filters[i], path, "filter", faults)) parts->filters.push_back(std::move(*made));
+  }
+  for (std::size_t i = 0; i < spec.scorers.size(); ++i) {
+    const PartSpec& part = spec.scorers[i];
+    const std::string path = "scorers[" + std::to_string(i) + "]";
+    if (!(part.weight >= 0 && part.weight <= kMaxWeight)) faults.add(path + ".weight", "must be a number in [0, 1e9]");
+    if (auto made = make_any<AnyScorer>(part, path, "scorer", faults)) parts->scorers.push_back({std::move(*made), part.weight});
+  }
+  if (auto made = make_any<AnyPicker>(spec.picker, "picker", "picker", faults)) {
+    parts->picker = std::move(*made);
+    if (std::holds_alternative<BestScore>(parts->picker) && spec.scorers.empty())
+      faults.add("scorers", "the picker \"best-score\" needs at least one");
+  }
+  if (spec.failover < 1 || spec.failover > kMaxRanked)
+    faults.add("failover", "must be in [1, " + std::to_string(kMaxRanked) + "]");
+  return parts;
+}
+
+Faults find_faults(const PolicySpec& spec) {
+  Faults faults;
+  (void)Policy::build(spec, faults);
+  return faults;
+}
+
+Result<Policy> Policy::create(const PolicySpec& spec) {
+  Faults faults;
+  auto parts = build(spec, faults);
+  if (!faults.empty()) return faults.status();
+  return Policy(std::move(parts));
+}
+
+const PolicySpec& Policy::spec() const noexcept { return parts_->spec; }
+
+Decision Policy::decide(const PoolView& view, const Request& request, const Moment& moment, Workspace& workspace) const {
+  DecisionRun run(view, request, moment, workspace);
+  for (const AnyFilter& filter : parts_->filters) std::visit([&](const auto& part) { run.filter(part); }, filter);
+  if (run.start_scoring()) {
+    for (const WeightedScorer& scorer : parts_->scorers) std::visit([&](const auto& part) { run.score(part, scorer.weight); }, scorer.scorer);
+  }
+  return std::visit([&](const auto& part) { return run.finish(part, parts_->spec.failover); }, parts_->picker);
+}
+
+}  // namespace kthena::route

@@ -1,0 +1,85 @@
+// src/route/registry.hpp
+//
+// The registry of policy parts: names to kernels. A new part is a header in include/kthena/route/policies/ and one entry in a list here.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "kthena/base/faults.hpp"
+#include "kthena/route/policies/best_score.hpp"
+#include "kthena/route/policies/gpu_usage.hpp"
+#include "kthena/route/policies/least_latency.hpp"
+#include "kthena/route/policies/least_request.hpp"
+#include "kthena/route/policies/lora_affinity.hpp"
+#include "kthena/route/policies/prefix_cache.hpp"
+#include "kthena/route/policies/random.hpp"
+#include "kthena/route/policies/round_robin.hpp"
+#include "kthena/route/policy.hpp"
+
+namespace kthena::route {
+
+using AnyFilter = std::variant<LeastRequestFilter, LoraAffinity>;
+using AnyScorer = std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache, KvCacheAware>;
+using AnyPicker = std::variant<BestScore, RoundRobin>;
+
+namespace detail {
+
+/// For messages: "10", "0.5", "1e+09".
+std::string number_text(double value);
+
+template <class Part>
+std::optional<Part> make_part(const PartSpec& spec, const std::string& path, Faults& faults) {
+  typename Part::Options options{};
+  std::vector<std::string_view> seen;
+  for (const OptionSpec& given : spec.options) {
+    const std::string where = path + ".options." + given.name;
+    bool known = false;
+    for (const auto& option : Part::kOptions) {
+      if constexpr (Part::kOptions.size() > 0) {
+        if (option.name != given.name) continue;
+        known = true;
+        if (!(given.value >= option.minimum && given.value <= option.maximum)) {
+          faults.add(where, "must be a number in [" + number_text(option.minimum) + ", " + number_text(option.maximum) + "]");
+        } else {
+          options.*option.member = given.value;
+        }
+      }
+    }
+    if (!known) faults.add(where, "unknown option of \"" + std::string(Part::kName) + "\"");
+    for (const std::string_view name : seen)
+      if (name == given.name) faults.add(where, "given twice");
+    seen.push_back(given.name);
+  }
+  return Part(options);
+}
+
+template <class Variant, std::size_t... I>
+std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, std::string_view kind, Faults& faults,
+                                std::index_sequence<I...>) {
+  std::optional<Variant> made;
+  std::string names;
+  const auto attempt = [&]<class Part>(const Part*) {
+    names += (names.empty() ? "" : ", ") + std::string(Part::kName);
+    if (!made && spec.name == Part::kName) made = make_part<Part>(spec, path, faults);
+  };
+  (attempt(static_cast<const std::variant_alternative_t<I, Variant>*>(nullptr)), ...);
+  if (!made) faults.add(path + ".name", "unknown " + std::string(kind) + " \"" + spec.name + "\"; there are: " + names);
+  return made;
+}
+
+}  // namespace detail
+
+/// The part of that name with its options, or faults and nothing. `kind` is a word for messages.
+template <class Variant>
+std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, std::string_view kind, Faults& faults) {
+  return detail::make_any<Variant>(spec, path, kind, faults, std::make_index_sequence<std::variant_size_v<Variant>>{});
+}
+
+}  // namespace kthena::route
