@@ -1,0 +1,76 @@
+// Code generated from base/reasons.def by tools/gen_reasons.py; DO NOT EDIT.
+
+package kthena
+
+import "strconv"
+
+// Reason says why a decision came out as it did.
+type Reason int32
+
+// The codes of the registry.
+const (
+	ReasonNone           Reason = 0
+	ReasonBestScore      Reason = 100
+	ReasonTieBroken      Reason = 101
+	ReasonOnlyCandidate  Reason = 102
+	ReasonRoundRobin     Reason = 103
+	ReasonPoolEmpty      Reason = 110
+	ReasonAllFiltered    Reason = 111
+	ReasonWaitingLimit   Reason = 120
+	ReasonModelNotLoaded Reason = 121
+	ReasonSignalMissing  Reason = 130
+)
+
+// String gives the name as in the registry, "Reason(n)" for a code that is not in it.
+func (r Reason) String() string {
+	switch r {
+	case ReasonNone:
+		return "none"
+	case ReasonBestScore:
+		return "best_score"
+	case ReasonTieBroken:
+		return "tie_broken"
+	case ReasonOnlyCandidate:
+		return "only_candidate"
+	case ReasonRoundRobin:
+		return "round_robin"
+	case ReasonPoolEmpty:
+		return "pool_empty"
+	case ReasonAllFiltered:
+		return "all_filtered"
+	case ReasonWaitingLimit:
+		return "waiting_limit"
+	case ReasonModelNotLoaded:
+		return "model_not_loaded"
+	case ReasonSignalMissing:
+		return "signal_missing"
+	}
+	return "Reason(" + strconv.Itoa(int(r)) + ")"
+}
+
+// Text gives one sentence for people, "" for a code that is not in the registry.
+func (r Reason) Text() string {
+	switch r {
+	case ReasonNone:
+		return "no reason was needed"
+	case ReasonBestScore:
+		return "highest total score; a = score, b = margin over the runner-up"
+	case ReasonTieBroken:
+		return "several endpoints shared the highest score and the seeded hash of request and endpoint id decided; a = score, b = endpoints tied"
+	case ReasonOnlyCandidate:
+		return "one endpoint was left after the filters; a = score"
+	case ReasonRoundRobin:
+		return "next in the order of endpoint ids; a = sequence number, b = candidates"
+	case ReasonPoolEmpty:
+		return "the pool has no endpoints"
+	case ReasonAllFiltered:
+		return "filters dropped every endpoint; subject = position of the filter that dropped the last one, a = endpoints, b = dropped by that filter"
+	case ReasonWaitingLimit:
+		return "as many or more requests wait than allowed; a = waiting, b = limit"
+	case ReasonModelNotLoaded:
+		return "the endpoint does not serve the model or adapter that was asked for"
+	case ReasonSignalMissing:
+		return "a signal the policy needs was never sampled"
+	}
+	return ""
+}
