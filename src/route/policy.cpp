@@ -26,7 +26,8 @@ void check_repeats(const Parts& parts, const std::string& path, Faults& faults) 
 
 Status check_depths(const char* field, const PrefixMatch& match, std::size_t endpoints) {
   if (match.depth_blocks.empty() || match.depth_blocks.size() == endpoints) return {};
-  return invalid_argument(std::string("request.") + field + ".depth_blocks: " + std::to_string(match.depth_blocks.size()) + " depths for " +
+  return invalid_argument(std::string("request.") + field +
+                          ".depth_blocks: " + std::to_string(match.depth_blocks.size()) + " depths for " +
                           std::to_string(endpoints) + " endpoints");
 }
 
@@ -44,13 +45,15 @@ std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, Fault
   check_repeats(spec.scorers, "scorers", faults);
   for (std::size_t i = 0; i < spec.filters.size(); ++i) {
     const std::string path = "filters[" + std::to_string(i) + "]";
-    if (auto made = make_any<AnyFilter>(spec.filters[i], path, "filter", faults)) parts->filters.push_back(std::move(*made));
+    if (auto made = make_any<AnyFilter>(spec.filters[i], path, "filter", faults))
+      parts->filters.push_back(std::move(*made));
   }
   for (std::size_t i = 0; i < spec.scorers.size(); ++i) {
     const PartSpec& part = spec.scorers[i];
     const std::string path = "scorers[" + std::to_string(i) + "]";
     if (!(part.weight >= 0 && part.weight <= kMaxWeight)) faults.add(path + ".weight", "must be a number in [0, 1e9]");
-    if (auto made = make_any<AnyScorer>(part, path, "scorer", faults)) parts->scorers.push_back({std::move(*made), part.weight});
+    if (auto made = make_any<AnyScorer>(part, path, "scorer", faults))
+      parts->scorers.push_back({std::move(*made), part.weight});
   }
   if (auto made = make_any<AnyPicker>(spec.picker, "picker", "picker", faults)) {
     parts->picker = std::move(*made);
@@ -77,11 +80,13 @@ Result<Policy> Policy::create(const PolicySpec& spec) {
 
 const PolicySpec& Policy::spec() const noexcept { return parts_->spec; }
 
-Decision Policy::decide(const PoolView& view, const Request& request, const Moment& moment, Workspace& workspace) const {
+Decision Policy::decide(const PoolView& view, const Request& request, const Moment& moment,
+                        Workspace& workspace) const {
   DecisionRun run(view, request, moment, workspace);
   for (const AnyFilter& filter : parts_->filters) std::visit([&](const auto& part) { run.filter(part); }, filter);
   if (run.start_scoring()) {
-    for (const WeightedScorer& scorer : parts_->scorers) std::visit([&](const auto& part) { run.score(part, scorer.weight); }, scorer.scorer);
+    for (const WeightedScorer& scorer : parts_->scorers)
+      std::visit([&](const auto& part) { run.score(part, scorer.weight); }, scorer.scorer);
   }
   return std::visit([&](const auto& part) { return run.finish(part, parts_->spec.failover); }, parts_->picker);
 }

@@ -95,7 +95,8 @@ EndpointIndex PoolSnapshot::find(std::string_view id) const noexcept {
 
 std::optional<Sample> PoolSnapshot::sample(EndpointIndex endpoint, Signal signal) const noexcept {
   const auto slot = static_cast<std::size_t>(signal);
-  if (endpoint.value >= size() || values_[slot].empty() || is_missing(values_[slot][endpoint.value])) return std::nullopt;
+  if (endpoint.value >= size() || values_[slot].empty() || is_missing(values_[slot][endpoint.value]))
+    return std::nullopt;
   return Sample{values_[slot][endpoint.value], sampled_[slot][endpoint.value]};
 }
 
@@ -115,13 +116,14 @@ Status PoolSnapshot::set_signal(Signal signal, std::span<const double> values, T
 Status PoolSnapshot::set_signal(Signal signal, std::span<const double> values, std::span<const Time> sampled_ns) {
   const std::string name(info(signal).name);
   if (values.size() != size() || sampled_ns.size() != size()) {
-    return invalid_argument(name + ": " + std::to_string(size()) + " endpoints, but " + std::to_string(values.size()) + " values and " +
-                            std::to_string(sampled_ns.size()) + " sample times");
+    return invalid_argument(name + ": " + std::to_string(size()) + " endpoints, but " + std::to_string(values.size()) +
+                            " values and " + std::to_string(sampled_ns.size()) + " sample times");
   }
   Faults faults;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (is_missing(values[i])) continue;
-    if (std::string fault = fault_of(signal, values[i]); !fault.empty()) faults.add(name + "[" + ids_[i] + "]", std::move(fault));
+    if (std::string fault = fault_of(signal, values[i]); !fault.empty())
+      faults.add(name + "[" + ids_[i] + "]", std::move(fault));
   }
   if (!faults.empty()) return faults.status();
 
@@ -178,7 +180,8 @@ Result<PoolSnapshot> PoolBuilder::build() const {
     pool.keys_.push_back(hash_id(rows_[at].id));
   }
   for (std::size_t s = 0; s < kSignalCount; ++s) {
-    const bool reported = std::any_of(rows_.begin(), rows_.end(), [s](const Endpoint& row) { return row.signals[s].has_value(); });
+    const bool reported =
+        std::any_of(rows_.begin(), rows_.end(), [s](const Endpoint& row) { return row.signals[s].has_value(); });
     if (!reported) continue;
     for (const std::uint32_t at : order) {
       const std::optional<Sample>& sample = rows_[at].signals[s];

@@ -26,7 +26,8 @@
 namespace kthena::route {
 
 using AnyFilter = std::variant<LeastRequestFilter, LoraAffinity>;
-using AnyScorer = std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache, KvCacheAware>;
+using AnyScorer =
+    std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache, KvCacheAware>;
 using AnyPicker = std::variant<BestScore, RoundRobin>;
 
 namespace detail {
@@ -46,7 +47,8 @@ std::optional<Part> make_part(const PartSpec& spec, const std::string& path, Fau
         if (option.name != given.name) continue;
         known = true;
         if (!(given.value >= option.minimum && given.value <= option.maximum)) {
-          faults.add(where, "must be a number in [" + number_text(option.minimum) + ", " + number_text(option.maximum) + "]");
+          faults.add(where,
+                     "must be a number in [" + number_text(option.minimum) + ", " + number_text(option.maximum) + "]");
         } else {
           options.*option.member = given.value;
         }

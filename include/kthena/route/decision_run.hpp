@@ -85,7 +85,8 @@ class DecisionRun {
     if (view_.size == 0) {
       decision.reason = {ReasonCode::pool_empty, 0, 0, 0};
     } else if (left_ == 0) {
-      decision.reason = {ReasonCode::all_filtered, last_filter_, static_cast<double>(view_.size), static_cast<double>(last_dropped_)};
+      decision.reason = {ReasonCode::all_filtered, last_filter_, static_cast<double>(view_.size),
+                         static_cast<double>(last_dropped_)};
     } else {
       part.pick(context_, {context_.workspace_->total_.data(), left_}, failover, decision);
     }
@@ -94,7 +95,9 @@ class DecisionRun {
 
   [[nodiscard]] const ScoreContext& context() const noexcept { return context_; }
   /// Opinions of the scorer that ran last, one per candidate.
-  [[nodiscard]] std::span<const double> last_scores() const noexcept { return {context_.workspace_->score_.data(), left_}; }
+  [[nodiscard]] std::span<const double> last_scores() const noexcept {
+    return {context_.workspace_->score_.data(), left_};
+  }
   [[nodiscard]] std::span<const double> totals() const noexcept { return {context_.workspace_->total_.data(), left_}; }
 
  private:

@@ -31,9 +31,9 @@ struct CandidateExplanation {
 
 struct Explanation {
   Decision decision;
-  std::vector<std::string> filters;   ///< names, in order
-  std::vector<std::string> scorers;   ///< names, in order
-  std::vector<double> weights;        ///< by scorer
+  std::vector<std::string> filters;  ///< names, in order
+  std::vector<std::string> scorers;  ///< names, in order
+  std::vector<double> weights;       ///< by scorer
   std::string picker;
   std::vector<CandidateExplanation> candidates;  ///< all endpoints, in pool order
 };

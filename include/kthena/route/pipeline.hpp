@@ -52,10 +52,12 @@ class Pipeline<Filters<F...>, Scorers<S...>, P> {
       : filters_(std::move(filters)), scorers_(std::move(scorers)), picker_(std::move(picker)), failover_(failover) {}
 
   /// `request` must fit the pool: see check() in kthena/route/policy.hpp. Allocates only while `workspace` is smaller than the pool.
-  [[nodiscard]] Decision decide(const PoolView& view, const Request& request, const Moment& moment, Workspace& workspace) const {
+  [[nodiscard]] Decision decide(const PoolView& view, const Request& request, const Moment& moment,
+                                Workspace& workspace) const {
     DecisionRun run(view, request, moment, workspace);
     std::apply([&](const F&... part) { (run.filter(part), ...); }, filters_.parts);
-    if (run.start_scoring()) std::apply([&](const Weighted<S>&... part) { (run.score(part.scorer, part.weight), ...); }, scorers_.parts);
+    if (run.start_scoring())
+      std::apply([&](const Weighted<S>&... part) { (run.score(part.scorer, part.weight), ...); }, scorers_.parts);
     return run.finish(picker_, failover_);
   }
 

@@ -36,11 +36,11 @@ struct PartSpec {
 };
 
 struct PolicySpec {
-  std::string name;                 ///< for reports; may be empty
-  std::vector<PartSpec> filters;    ///< run in this order
-  std::vector<PartSpec> scorers;    ///< contributions are added in this order
+  std::string name;               ///< for reports; may be empty
+  std::vector<PartSpec> filters;  ///< run in this order
+  std::vector<PartSpec> scorers;  ///< contributions are added in this order
   PartSpec picker{"best-score", 1, {}};
-  std::uint32_t failover = 5;       ///< length of the ranked list, 1..kMaxRanked
+  std::uint32_t failover = 5;  ///< length of the ranked list, 1..kMaxRanked
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };
 
@@ -76,8 +76,10 @@ class Policy {
   [[nodiscard]] const PolicySpec& spec() const noexcept;
 
   /// `request` must pass check(). Allocates only while `workspace` is smaller than the pool.
-  [[nodiscard]] Decision decide(const PoolView& view, const Request& request, const Moment& moment, Workspace& workspace) const;
-  [[nodiscard]] Decision decide(const PoolSnapshot& pool, const Request& request, const Moment& moment, Workspace& workspace) const {
+  [[nodiscard]] Decision decide(const PoolView& view, const Request& request, const Moment& moment,
+                                Workspace& workspace) const;
+  [[nodiscard]] Decision decide(const PoolSnapshot& pool, const Request& request, const Moment& moment,
+                                Workspace& workspace) const {
     return decide(pool.view(), request, moment, workspace);
   }
 

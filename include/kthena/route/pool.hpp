@@ -29,17 +29,17 @@ namespace kthena::route {
 /// Borrowed columns of `size` endpoints in the order of their ids. A null signal column means that nobody reports it.
 struct PoolView {
   std::size_t size = 0;
-  const std::uint64_t* keys = nullptr;                        ///< hash_id(endpoint id); needed
-  std::array<const double*, kSignalCount> values{};           ///< kMissing where never sampled
-  std::array<const Time*, kSignalCount> sampled{};            ///< kNever where never sampled; only explanations read it
-  std::span<const std::string_view> model_names;              ///< sorted, without repeats
-  const std::uint32_t* model_offsets = nullptr;               ///< size + 1, or null: nobody says what it serves
-  const std::uint32_t* model_ids = nullptr;                   ///< positions in model_names, ascending per endpoint
+  const std::uint64_t* keys = nullptr;               ///< hash_id(endpoint id); needed
+  std::array<const double*, kSignalCount> values{};  ///< kMissing where never sampled
+  std::array<const Time*, kSignalCount> sampled{};   ///< kNever where never sampled; only explanations read it
+  std::span<const std::string_view> model_names;     ///< sorted, without repeats
+  const std::uint32_t* model_offsets = nullptr;      ///< size + 1, or null: nobody says what it serves
+  const std::uint32_t* model_ids = nullptr;          ///< positions in model_names, ascending per endpoint
 };
 
 /// One signal of one endpoint.
 struct Sample {
-  double value = 0;   ///< finite, 0..info(signal).maximum
+  double value = 0;  ///< finite, 0..info(signal).maximum
   Time sampled_ns = 0;
 };
 

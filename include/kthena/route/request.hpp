@@ -19,12 +19,13 @@ struct PrefixMatch {
 };
 
 struct Request {
-  std::string_view id;               ///< ties and random choices hang on it; requests with equal id, sequence and seed decide alike
-  std::string_view model;            ///< model or adapter the client asked for
+  std::string_view id;  ///< ties and random choices hang on it; requests with equal id, sequence and seed decide alike
+  std::string_view model;  ///< model or adapter the client asked for
   std::uint32_t prompt_tokens = 0;
-  PrefixMatch prefix;                ///< from an index of what engines hold
-  PrefixMatch history;               ///< from the router's own memory of what it sent; where absent, policies that want it read `prefix`
-  std::uint64_t sequence = 0;        ///< count of requests so far, carried by the caller; round robin follows it
+  PrefixMatch prefix;  ///< from an index of what engines hold
+  PrefixMatch
+      history;  ///< from the router's own memory of what it sent; where absent, policies that want it read `prefix`
+  std::uint64_t sequence = 0;  ///< count of requests so far, carried by the caller; round robin follows it
 };
 
 /// The arguments that are not about the request.

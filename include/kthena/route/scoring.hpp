@@ -35,11 +35,11 @@ class Workspace {
 
   std::size_t capacity_ = 0;
   std::vector<std::uint8_t> keep_;
-  std::vector<std::uint32_t> candidates_;                          // positions that passed all filters
-  std::array<std::vector<double>, kSignalCount> gathered_;         // signal columns of the candidates
-  std::vector<double> missing_;                                    // kMissing, capacity_ times
-  std::array<std::vector<std::uint32_t>, 2> depths_;               // prefix, history
-  std::vector<std::uint32_t> no_depths_;                           // 0, capacity_ times
+  std::vector<std::uint32_t> candidates_;                   // positions that passed all filters
+  std::array<std::vector<double>, kSignalCount> gathered_;  // signal columns of the candidates
+  std::vector<double> missing_;                             // kMissing, capacity_ times
+  std::array<std::vector<std::uint32_t>, 2> depths_;        // prefix, history
+  std::vector<std::uint32_t> no_depths_;                    // 0, capacity_ times
   std::vector<std::uint64_t> keys_;
   std::vector<double> score_;
   std::vector<double> total_;
@@ -87,9 +87,11 @@ class ScoreContext {
 /// Drops endpoints. `filter` sets keep[i] = 0 for endpoint i of the pool and never sets 1; it looks at endpoints one by one, so the
 /// order of filters changes nothing but who is named as the one that dropped an endpoint. `explain` gives the reason with its numbers.
 template <class T>
-concept Filter = requires(const T& part, const PoolView& view, const Request& request, std::span<std::uint8_t> keep, EndpointIndex endpoint) {
+concept Filter = requires(const T& part, const PoolView& view, const Request& request, std::span<std::uint8_t> keep,
+                          EndpointIndex endpoint) {
   { T::kName } -> std::convertible_to<std::string_view>;
-  { part.filter(view, request, keep) } noexcept -> std::same_as<void>;
+  { part.filter(view, request, keep) }
+  noexcept->std::same_as<void>;
   { part.explain(view, request, endpoint) } -> std::same_as<Reason>;
 };
 
@@ -97,15 +99,18 @@ concept Filter = requires(const T& part, const PoolView& view, const Request& re
 template <class T>
 concept Scorer = requires(const T& part, const ScoreContext& context, std::span<double> out) {
   { T::kName } -> std::convertible_to<std::string_view>;
-  { part.score(context, out) } noexcept -> std::same_as<void>;
+  { part.score(context, out) }
+  noexcept->std::same_as<void>;
 };
 
 /// Fills outcome, endpoint, ranked, reason, score and margin from the totals (one per candidate, at least one candidate). `limit` is
 /// the length of the failover list, 1..kMaxRanked.
 template <class T>
-concept Picker = requires(const T& part, const ScoreContext& context, std::span<const double> totals, std::size_t limit, Decision& decision) {
+concept Picker = requires(const T& part, const ScoreContext& context, std::span<const double> totals, std::size_t limit,
+                          Decision& decision) {
   { T::kName } -> std::convertible_to<std::string_view>;
-  { part.pick(context, totals, limit, decision) } noexcept -> std::same_as<void>;
+  { part.pick(context, totals, limit, decision) }
+  noexcept->std::same_as<void>;
 };
 
 // ---- inline definitions

@@ -23,7 +23,8 @@ class BestScore {
 
   explicit BestScore(Options = {}) {}
 
-  void pick(const ScoreContext& context, std::span<const double> totals, std::size_t limit, Decision& decision) const noexcept {
+  void pick(const ScoreContext& context, std::span<const double> totals, std::size_t limit,
+            Decision& decision) const noexcept {
     std::array<Place, kMaxRanked> best;
     std::size_t count = 0;
     const std::uint64_t* keys = context.keys().data();

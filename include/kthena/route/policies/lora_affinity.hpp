@@ -40,7 +40,9 @@ class LoraAffinity {
     }
   }
 
-  [[nodiscard]] Reason explain(const PoolView&, const Request&, EndpointIndex) const { return {ReasonCode::model_not_loaded, 0, 0, 0}; }
+  [[nodiscard]] Reason explain(const PoolView&, const Request&, EndpointIndex) const {
+    return {ReasonCode::model_not_loaded, 0, 0, 0};
+  }
 };
 
 }  // namespace kthena::route

@@ -24,7 +24,8 @@ class RoundRobin {
 
   explicit RoundRobin(Options = {}) {}
 
-  void pick(const ScoreContext& context, std::span<const double> totals, std::size_t limit, Decision& decision) const noexcept {
+  void pick(const ScoreContext& context, std::span<const double> totals, std::size_t limit,
+            Decision& decision) const noexcept {
     const std::size_t n = totals.size();
     const std::uint64_t sequence = context.request().sequence;
     const auto first = static_cast<std::size_t>(sequence % n);
@@ -34,8 +35,9 @@ class RoundRobin {
     decision.ranked_count = static_cast<std::uint32_t>(count);
     decision.endpoint = decision.ranked[0];
     decision.score = totals[first];
-    decision.reason = n == 1 ? Reason{ReasonCode::only_candidate, 0, decision.score, 0}
-                             : Reason{ReasonCode::round_robin, 0, static_cast<double>(sequence), static_cast<double>(n)};
+    decision.reason = n == 1
+                          ? Reason{ReasonCode::only_candidate, 0, decision.score, 0}
+                          : Reason{ReasonCode::round_robin, 0, static_cast<double>(sequence), static_cast<double>(n)};
   }
 };
 

@@ -1,0 +1,106 @@
+// src/manifest/decision.cpp
+//
+// The JSON forms of a decision and its explanation, and the one-document door.
+#include <utility>
+
+#include "route_reader.hpp"
+
+namespace kthena::manifest {
+namespace {
+
+OrderedJson reason_json(const Reason& reason) {
+  return {{"code", static_cast<std::int32_t>(reason.code)},
+          {"name", reason_name(reason.code)},
+          {"subject", reason.subject},
+          {"a", reason.a},
+          {"b", reason.b}};
+}
+
+OrderedJson decision_json(const route::Decision& decision, const route::PoolSnapshot& pool) {
+  OrderedJson ranked = OrderedJson::array();
+  for (const EndpointIndex endpoint : decision.failover()) ranked.push_back(pool.id(endpoint));
+  const bool routed = decision.outcome == route::Outcome::kRouted;
+  return {{"outcome", routed ? "routed" : "no_endpoint"},
+          {"endpoint", routed ? OrderedJson(pool.id(decision.endpoint)) : OrderedJson(nullptr)},
+          {"reason", reason_json(decision.reason)},
+          {"score", decision.score},
+          {"margin", decision.margin},
+          {"candidates", decision.candidates},
+          {"ranked", std::move(ranked)}};
+}
+
+OrderedJson candidate_json(const route::CandidateExplanation& candidate, const route::Explanation& explanation,
+                           const route::PoolSnapshot& pool) {
+  OrderedJson json = {{"endpoint", pool.id(candidate.endpoint)}, {"rank", candidate.rank}, {"total", candidate.total}};
+  if (candidate.dropped.code != ReasonCode::none) {
+    json["dropped"] = reason_json(candidate.dropped);
+    json["dropped_by"] = explanation.filters[candidate.dropped_by];
+  } else {
+    json["dropped"] = nullptr;
+    json["dropped_by"] = nullptr;
+  }
+  json["terms"] = OrderedJson::array();
+  for (std::size_t i = 0; i < candidate.terms.size(); ++i) {
+    const route::ScoreTerm& term = candidate.terms[i];
+    json["terms"].push_back({{"scorer", explanation.scorers[i]},
+                             {"score", term.score},
+                             {"weight", explanation.weights[i]},
+                             {"contribution", term.contribution},
+                             {"abstained", term.abstained}});
+  }
+  json["oldest_sample_ns"] = candidate.oldest_sample_ns;
+  return json;
+}
+
+}  // namespace
+
+std::string write_decision(const route::Decision& decision, const route::PoolSnapshot& pool) {
+  return write_json(decision_json(decision, pool));
+}
+
+std::string write_explanation(const route::Explanation& explanation, const route::PoolSnapshot& pool) {
+  OrderedJson json;
+  json["decision"] = decision_json(explanation.decision, pool);
+  json["reason_text"] = reason_text(explanation.decision.reason.code);
+  json["filters"] = explanation.filters;
+  json["scorers"] = explanation.scorers;
+  json["weights"] = explanation.weights;
+  json["picker"] = explanation.picker;
+  json["candidates"] = OrderedJson::array();
+  for (const route::CandidateExplanation& candidate : explanation.candidates)
+    json["candidates"].push_back(candidate_json(candidate, explanation, pool));
+  return write_json(json);
+}
+
+Result<std::string> decide_document(std::string_view json) {
+  Faults faults;
+  const Json document = parse_json(json, faults);
+  if (!faults.empty()) return faults.status();
+  if (!expect_object(document, "", {"pool", "policy", "request", "explain"}, faults)) return faults.status();
+  for (const char* needed : {"pool", "policy"})
+    if (find_member(document, needed) == nullptr) faults.add(needed, "is needed");
+
+  route::PoolBuilder builder;
+  Faults pool_faults;
+  if (const Json* pool = find_member(document, "pool"))
+    for (route::Endpoint& endpoint : read_endpoints(*pool, "pool", pool_faults)) builder.add(std::move(endpoint));
+  append_faults(pool_faults, "", faults);
+  route::PolicySpec spec;
+  if (const Json* policy = find_member(document, "policy")) spec = read_policy(*policy, "policy", faults);
+  const bool explain = read_bool(document, "explain", "", false, faults);
+
+  // A pool with faults has no endpoints that depths could name, so those of the request would be faults that are not there.
+  auto pool = builder.build();
+  RequestDocument request;
+  if (const Json* given = find_member(document, "request"); given != nullptr && pool.ok())
+    request = read_request(*given, *pool, "request", faults);
+  if (!faults.empty()) return faults.status();
+
+  auto policy = route::Policy::create(spec);
+  if (!policy.ok()) return policy.status();
+  if (explain) return write_explanation(policy->explain(pool->view(), request.view(), request.moment), *pool);
+  route::Workspace workspace;
+  return write_decision(policy->decide(*pool, request.view(), request.moment, workspace), *pool);
+}
+
+}  // namespace kthena::manifest

@@ -1,0 +1,133 @@
+// src/manifest/policy.cpp
+//
+// The JSON form of a policy.
+#include <limits>
+
+#include "kthena/route/presets.hpp"
+#include "route_reader.hpp"
+
+namespace kthena::manifest {
+namespace {
+
+route::PartSpec read_part(const Json& json, const std::string& path, Faults& faults) {
+  route::PartSpec part;
+  if (json.is_string()) {
+    part.name = json.get<std::string>();
+    return part;
+  }
+  if (!expect_object(json, path, {"name", "weight", "options"}, faults)) return part;
+  part.name = read_string(json, "name", path, "", faults);
+  part.weight = read_number(json, "weight", path, 1, faults);
+  if (const Json* options = find_member(json, "options")) {
+    const std::string where = member_path(path, "options");
+    if (!options->is_object()) {
+      faults.add(where, "must be an object");
+      return part;
+    }
+    for (const auto& [name, value] : options->items()) {
+      if (value.is_number()) {
+        part.options.push_back({name, value.get<double>()});
+      } else {
+        faults.add(member_path(where, name), "must be a number");
+      }
+    }
+  }
+  return part;
+}
+
+std::vector<route::PartSpec> read_parts(const Json& json, std::string_view member, const std::string& path,
+                                        Faults& faults) {
+  std::vector<route::PartSpec> parts;
+  const Json* list = find_member(json, member);
+  if (list == nullptr || !expect_array(*list, member_path(path, member), faults)) return parts;
+  for (std::size_t i = 0; i < list->size(); ++i)
+    parts.push_back(read_part((*list)[i], element_path(member_path(path, member), i), faults));
+  return parts;
+}
+
+route::PolicySpec read_preset(const Json& name, const std::string& path, Faults& faults) {
+  if (!name.is_string()) {
+    faults.add(path, "must be the name of a preset");
+    return {};
+  }
+  auto spec = route::preset(name.get<std::string>());
+  if (spec.ok()) return std::move(spec).value();
+  std::string_view message = spec.status().message();
+  if (message.starts_with("policy: ")) message.remove_prefix(8);
+  faults.add(path.empty() ? "policy" : path, std::string(message));
+  return {};
+}
+
+OrderedJson part_json(const route::PartSpec& part, const char* kind) {
+  OrderedJson json = {{"name", part.name}};
+  if (kind == std::string_view("scorer")) json["weight"] = part.weight;
+  if (!part.options.empty()) {
+    json["options"] = OrderedJson::object();
+    for (const route::OptionSpec& option : part.options) json["options"][option.name] = option.value;
+  }
+  return json;
+}
+
+}  // namespace
+
+route::PolicySpec read_policy(const Json& json, const std::string& path, Faults& faults) {
+  if (json.is_string()) return read_preset(json, path, faults);
+  if (json.is_object() && json.contains("preset")) {
+    (void)expect_object(json, path, {"preset"}, faults);
+    return read_preset(json["preset"], member_path(path, "preset"), faults);
+  }
+  route::PolicySpec spec;
+  if (!expect_object(json, path, {"name", "filters", "scorers", "picker", "failover"}, faults)) return spec;
+  spec.name = read_string(json, "name", path, "", faults);
+  spec.filters = read_parts(json, "filters", path, faults);
+  spec.scorers = read_parts(json, "scorers", path, faults);
+  if (const Json* picker = find_member(json, "picker"))
+    spec.picker = read_part(*picker, member_path(path, "picker"), faults);
+  spec.failover = static_cast<std::uint32_t>(
+      read_unsigned(json, "failover", path, spec.failover, std::numeric_limits<std::uint32_t>::max(), faults));
+  append_faults(route::find_faults(spec), path, faults);
+  return spec;
+}
+
+Result<route::PolicySpec> parse_policy(std::string_view json) {
+  Faults faults;
+  const Json document = parse_json(json, faults);
+  if (!faults.empty()) return faults.status();
+  route::PolicySpec spec = read_policy(document, "", faults);
+  if (!faults.empty()) return faults.status();
+  return spec;
+}
+
+std::string write_policy(const route::PolicySpec& spec) {
+  OrderedJson json;
+  json["name"] = spec.name;
+  json["filters"] = OrderedJson::array();
+  for (const route::PartSpec& part : spec.filters) json["filters"].push_back(part_json(part, "filter"));
+  json["scorers"] = OrderedJson::array();
+  for (const route::PartSpec& part : spec.scorers) json["scorers"].push_back(part_json(part, "scorer"));
+  json["picker"] = part_json(spec.picker, "picker");
+  json["failover"] = spec.failover;
+  return write_json(json);
+}
+
+std::string write_preset_names() {
+  OrderedJson json = OrderedJson::array();
+  for (const std::string_view name : route::preset_names()) json.push_back(name);
+  return write_json(json);
+}
+
+std::string write_parts() {
+  OrderedJson json = OrderedJson::array();
+  for (const route::PartInfo& part : route::list_parts()) {
+    OrderedJson options = OrderedJson::array();
+    for (const auto& option : part.options) {
+      OrderedJson row = {{"name", option.name}, {"minimum", option.minimum}, {"maximum", option.maximum}};
+      row["default"] = route::is_missing(option.value) ? OrderedJson(nullptr) : OrderedJson(option.value);
+      options.push_back(std::move(row));
+    }
+    json.push_back({{"kind", part.kind}, {"name", part.name}, {"options", std::move(options)}});
+  }
+  return write_json(json);
+}
+
+}  // namespace kthena::manifest

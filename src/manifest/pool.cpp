@@ -1,0 +1,96 @@
+// src/manifest/pool.cpp
+//
+// The JSON form of a pool.
+#include <utility>
+
+#include "route_reader.hpp"
+
+namespace kthena::manifest {
+namespace {
+
+void read_signal(const Json& row, route::Signal signal, const std::string& path, Time sampled_ns,
+                 route::Endpoint& endpoint, Faults& faults) {
+  const std::string_view name = route::info(signal).name;
+  const Json* value = find_member(row, name);
+  if (value == nullptr) return;
+  if (value->is_number()) {
+    endpoint.set(signal, value->get<double>(), sampled_ns);
+    return;
+  }
+  const std::string where = member_path(path, name);
+  if (!value->is_object()) {
+    faults.add(where, "must be a number, {\"value\", \"sampled_ns\"} or null");
+    return;
+  }
+  (void)expect_object(*value, where, {"value", "sampled_ns"}, faults);
+  if (find_member(*value, "value") == nullptr) {
+    faults.add(member_path(where, "value"), "is needed");
+    return;
+  }
+  endpoint.set(signal, read_number(*value, "value", where, 0, faults),
+               read_integer(*value, "sampled_ns", where, sampled_ns, faults));
+}
+
+}  // namespace
+
+std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string& path, Faults& faults) {
+  std::vector<route::Endpoint> endpoints;
+  if (!expect_object(json, path, {"endpoints"}, faults)) return endpoints;
+  const Json* list = find_member(json, "endpoints");
+  const std::string list_path = member_path(path, "endpoints");
+  if (list == nullptr) {
+    faults.add(list_path, "is needed");
+    return endpoints;
+  }
+  if (!expect_array(*list, list_path, faults)) return endpoints;
+  route::PoolBuilder builder;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const Json& row = (*list)[i];
+    const std::string where = element_path(list_path, i);
+    route::Endpoint endpoint;
+    if (!expect_object(
+            row, where,
+            {"id", "running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight", "models", "sampled_ns"},
+            faults)) {
+      endpoint.id = where;  // stands in, so that no second fault is reported for this row
+    } else {
+      endpoint.id = read_string(row, "id", where, "", faults);
+      const Time sampled_ns = read_integer(row, "sampled_ns", where, 0, faults);
+      for (std::size_t s = 0; s < route::kSignalCount; ++s)
+        read_signal(row, static_cast<route::Signal>(s), where, sampled_ns, endpoint, faults);
+      if (const Json* models = find_member(row, "models");
+          models != nullptr && expect_array(*models, member_path(where, "models"), faults)) {
+        for (std::size_t m = 0; m < models->size(); ++m) {
+          if ((*models)[m].is_string()) {
+            endpoint.models.push_back((*models)[m].get<std::string>());
+          } else {
+            faults.add(element_path(member_path(where, "models"), m), "must be a string");
+          }
+        }
+      }
+    }
+    endpoints.push_back(endpoint);
+    builder.add(std::move(endpoint));
+  }
+  append_faults(builder.find_faults(), path, faults);
+  return endpoints;
+}
+
+Result<std::vector<route::Endpoint>> parse_endpoints(std::string_view json) {
+  Faults faults;
+  const Json document = parse_json(json, faults);
+  if (!faults.empty()) return faults.status();
+  std::vector<route::Endpoint> endpoints = read_endpoints(document, "", faults);
+  if (!faults.empty()) return faults.status();
+  return endpoints;
+}
+
+Result<route::PoolSnapshot> parse_pool(std::string_view json) {
+  auto endpoints = parse_endpoints(json);
+  if (!endpoints.ok()) return endpoints.status();
+  route::PoolBuilder builder;
+  for (route::Endpoint& endpoint : *endpoints) builder.add(std::move(endpoint));
+  return builder.build();
+}
+
+}  // namespace kthena::manifest

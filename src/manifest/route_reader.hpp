@@ -1,0 +1,21 @@
+// src/manifest/route_reader.hpp
+//
+// Readers of route's documents from parsed JSON; each adds its faults under `path` and gives what could be read.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "json.hpp"
+#include "kthena/manifest/route.hpp"
+
+namespace kthena::manifest {
+
+/// Includes what Policy::create would complain of.
+route::PolicySpec read_policy(const Json& json, const std::string& path, Faults& faults);
+/// Includes what PoolBuilder would complain of.
+std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string& path, Faults& faults);
+RequestDocument read_request(const Json& json, const route::PoolSnapshot& pool, const std::string& path,
+                             Faults& faults);
+
+}  // namespace kthena::manifest
