@@ -44,12 +44,12 @@ setup-test:
 # ---------------------------------------------------------------- Python environment
 # Each stamp is a file in .venv. The wheel is built without isolation, from what is installed here: no network.
 $(VENV)/.build-tools: | setup-demo
-	@echo 'setup: making $(VENV) with pip: $(BUILD_REQUIREMENTS)'
+	@echo "setup: making $(VENV) with pip: $(BUILD_REQUIREMENTS)"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q $(BUILD_REQUIREMENTS)
 	touch $@
 $(VENV)/.test-tools: | $(VENV)/.build-tools
-	@echo 'setup: adding to $(VENV) with pip: $(TEST_REQUIREMENTS) $(LINT_REQUIREMENTS)'
+	@echo "setup: adding to $(VENV) with pip: $(TEST_REQUIREMENTS) $(LINT_REQUIREMENTS)"
 	$(VENV)/bin/pip install -q $(TEST_REQUIREMENTS) $(LINT_REQUIREMENTS)
 	touch $@
 $(VENV)/.kthena: $(WHEEL_SOURCES) $(VENV)/.build-tools | setup-demo

@@ -51,8 +51,8 @@ STANDARD = set(
 # What a pure function of its arguments has no use for. <random>: its distributions differ between libraries.
 IMPURE = set(
     """
-    chrono condition_variable csignal cstdio ctime filesystem fstream future iomanip iostream latch barrier locale
-    random semaphore stop_token syncstream thread stdio.h
+    barrier chrono condition_variable csignal ctime filesystem fstream future iostream latch locale random semaphore
+    stop_token syncstream thread
     """.split()
 )
 # Third-party headers by their first path component or file name, and who may include them.
