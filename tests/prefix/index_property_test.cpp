@@ -1,0 +1,208 @@
+// Properties of PrefixIndex beside SetOracle, over hundreds of seeds. A failure prints the seed and the operations so far.
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "fleet.hpp"
+
+using namespace kthena;
+using namespace kthena::test;
+
+namespace {
+
+/// Applies all operations; after each one, compares queries at random prompts, and at the end at all of them.
+void require_exact(std::uint64_t seed, const ScenarioOptions& options) {
+  const Scenario scenario = random_scenario(seed, options);
+  Fleet fleet;
+  std::mt19937_64 random(seed + 1);
+  std::string history;
+  const auto compare = [&](const TokenPrefix& prompt) {
+    INFO("seed " << seed << ", query " << prompt.space << " of " << block_count(prompt) << " blocks, after" << history);
+    const auto depths = fleet.find(prompt, random());
+    REQUIRE(depths == fleet.truth(prompt));
+  };
+  for (const Operation& operation : scenario.operations) {
+    history += "\n  " + operation.text();
+    {
+      INFO("seed " << seed << ", at" << history);
+      fleet.apply(operation);
+      fleet.require_balanced();
+    }
+    compare(scenario.prompts[below(random, scenario.prompts.size())]);
+    compare(random_prompt(random, options, scenario.prompts));
+  }
+  for (const TokenPrefix& prompt : scenario.prompts) compare(prompt);
+  INFO("seed " << seed << ", after all of" << history);
+  fleet.require_returns_to_base();
+}
+
+}  // namespace
+
+TEST_CASE("P1 find equals the oracle under any order of stores and removals", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(0, 200)));
+  require_exact(seed, {.workers = 1 + seed % 9, .alphabet = 2 + seed % 3, .depth = 2 + seed % 39});
+}
+
+TEST_CASE("P1 find equals the oracle when a block lies in several tiers", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(1000, 1100)));
+  require_exact(seed, {.workers = 3, .alphabet = 2, .depth = 12, .prompts = 6, .tiers = 4});
+}
+
+TEST_CASE("P1 find equals the oracle without holes, as engines evict", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(2000, 2050)));
+  require_exact(seed, {.workers = 9, .alphabet = 3, .depth = 40, .only_tail_first = true});
+}
+
+TEST_CASE("P8 find equals the oracle in several namespaces with equal tokens", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(3000, 3100)));
+  require_exact(seed, {.workers = 4, .alphabet = 2, .depth = 10, .prompts = 8, .spaces = 3});
+}
+
+TEST_CASE("P1 find equals the oracle when labels are reused for other blocks and blocks have two labels", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(4000, 4150)));
+  std::mt19937_64 random(seed);
+  Fleet fleet;
+  std::string history;
+  const auto worker_of = [](std::size_t number) { return "worker" + std::to_string(number); };
+  for (int step = 0; step < 200; ++step) {
+    const std::string worker = worker_of(below(random, 3));
+    (void)fleet.worker(worker);
+    const std::vector<Label> held = fleet.oracle().labels(worker);
+    if (below(random, 3) == 0 && !held.empty()) {
+      const Label label = held[below(random, held.size())];
+      history += "\n  remove " + worker + " label " + std::to_string(label);
+      fleet.remove(worker, {label}, KvTier::kDevice);
+    } else {
+      // Behind a block that is held, so that its place is known, under any of 12 labels, one or two blocks long.
+      std::optional<Label> parent;
+      TokenPrefix prompt{"space", {}};
+      if (!held.empty() && below(random, 3) != 0) {
+        parent = held[below(random, held.size())];
+        prompt = fleet.oracle().prefix(worker, *parent);
+      }
+      Operation operation{.worker = worker, .prompt = prompt, .first = block_count(prompt)};
+      std::vector<Label> labels;
+      for (std::size_t i = 0; i <= below(random, 2); ++i) {
+        const auto content = static_cast<std::uint32_t>(below(random, 2));
+        operation.prompt.tokens.insert(operation.prompt.tokens.end(), {content, 100 + content});
+        labels.push_back(below(random, 12));
+      }
+      operation.last = operation.first + labels.size();
+      history += "\n  " + operation.text() + ", labels";
+      for (const Label label : labels) history += " " + std::to_string(label);
+      if (parent) history += ", parent " + std::to_string(*parent);
+      fleet.store(operation, parent, labels);
+    }
+    TokenPrefix query{"space", {}};
+    for (int i = 0; i < 12; ++i) {
+      const auto content = static_cast<std::uint32_t>(below(random, 2));
+      query.tokens.insert(query.tokens.end(), {content, 100 + content});
+    }
+    const std::vector<Label> some = fleet.oracle().labels(worker);
+    if (!some.empty() && below(random, 4) != 0) query = fleet.oracle().prefix(worker, some[below(random, some.size())]);
+    INFO("seed " << seed << ", after" << history);
+    REQUIRE(fleet.find(query) == fleet.truth(query));
+    const auto [pairs, unique] = fleet.oracle().distinct();
+    REQUIRE(fleet.index().stats().memberships == pairs);
+    REQUIRE(fleet.index().stats().unique_blocks == unique);
+    REQUIRE(fleet.index().stats().orphan_blocks == 0);
+  }
+  INFO("seed " << seed << ", after all of" << history);
+  fleet.require_returns_to_base();
+}
+
+TEST_CASE("P3 events of different workers commute", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(5000, 5100)));
+  const Scenario scenario = random_scenario(seed, {.workers = 5, .alphabet = 2, .depth = 20, .operations = 120, .tiers = 2});
+  Fleet in_order;
+  for (const Operation& operation : scenario.operations) in_order.apply(operation);
+  // Each worker's operations in their order, the workers interleaved anew.
+  std::map<std::string, std::vector<Operation>> streams;
+  for (const Operation& operation : scenario.operations) streams[operation.worker].push_back(operation);
+  std::vector<std::string> turns;
+  for (const auto& [worker, operations] : streams) turns.insert(turns.end(), operations.size(), worker);
+  std::mt19937_64 random(seed + 1);
+  for (std::size_t i = turns.size(); i > 1; --i) std::swap(turns[i - 1], turns[below(random, i)]);
+  std::map<std::string, std::size_t> next;
+  Fleet interleaved;
+  for (const std::string& worker : turns) interleaved.apply(streams[worker][next[worker]++]);
+
+  INFO("seed " << seed);
+  for (const TokenPrefix& prompt : scenario.prompts) {
+    REQUIRE(interleaved.find(prompt) == interleaved.truth(prompt));
+    for (const auto& [worker, depth] : in_order.find(prompt)) REQUIRE(interleaved.find(prompt).at(worker) == depth);
+  }
+  REQUIRE(interleaved.index().stats().memberships == in_order.index().stats().memberships);
+  REQUIRE(interleaved.index().stats().unique_blocks == in_order.index().stats().unique_blocks);
+}
+
+TEST_CASE("P4 events applied twice change nothing the second time", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(6000, 6100)));
+  const Scenario scenario =
+      random_scenario(seed, {.workers = 3, .alphabet = 2, .depth = 15, .prompts = 6, .operations = 100, .tiers = 2});
+  Fleet fleet;
+  std::string history;
+  for (const Operation& operation : scenario.operations) {
+    history += "\n  " + operation.text();
+    INFO("seed " << seed << ", after" << history);
+    fleet.apply(operation);
+    const prefix::PrefixIndexStats once = fleet.index().stats();
+    fleet.apply(operation);
+    const prefix::PrefixIndexStats twice = fleet.index().stats();
+    REQUIRE(twice.memberships == once.memberships);
+    REQUIRE(twice.unique_blocks == once.unique_blocks);
+    REQUIRE(twice.orphan_blocks == once.orphan_blocks);
+    REQUIRE(twice.rehashed_blocks == 0);
+    REQUIRE(fleet.find(operation.prompt) == fleet.truth(operation.prompt));
+  }
+}
+
+TEST_CASE("P4 a replay of the last events leads to the same state", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(7000, 7150)));
+  const Scenario scenario =
+      random_scenario(seed, {.workers = 3, .alphabet = 2, .depth = 15, .prompts = 6, .operations = 80, .tiers = 2});
+  Fleet fleet;
+  for (const Operation& operation : scenario.operations) fleet.apply(operation);
+  for (std::size_t k = 1; k <= 32; k *= 2) {
+    INFO("seed " << seed << ", the last " << k << " events again");
+    for (std::size_t i = scenario.operations.size() - k; i < scenario.operations.size(); ++i) fleet.apply(scenario.operations[i]);
+    fleet.require_balanced();
+    for (const TokenPrefix& prompt : scenario.prompts) REQUIRE(fleet.find(prompt) == fleet.truth(prompt));
+  }
+}
+
+TEST_CASE("P6 stores in any order end where the stores in order do", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(8000, 8100)));
+  Scenario scenario = random_scenario(
+      seed, {.workers = 3, .alphabet = 2, .depth = 20, .prompts = 6, .operations = 40, .spaces = 2, .removals = false});
+  // Every worker has the whole of every prompt in the end, in pieces that come in any order.
+  for (int worker = 0; worker < 3; ++worker) {
+    for (const TokenPrefix& prompt : scenario.prompts) {
+      for (std::size_t i = 0; i < block_count(prompt); ++i) {
+        scenario.operations.push_back({.worker = "worker" + std::to_string(worker), .prompt = prompt, .first = i, .last = i + 1});
+      }
+    }
+  }
+  std::mt19937_64 random(seed + 1);
+  for (std::size_t i = scenario.operations.size(); i > 1; --i) {
+    std::swap(scenario.operations[i - 1], scenario.operations[below(random, i)]);
+  }
+  Fleet fleet;
+  bool any_waited = false;
+  for (const Operation& operation : scenario.operations) {
+    fleet.apply(operation);
+    any_waited = any_waited || fleet.index().stats().orphan_blocks > 0;
+    const TokenPrefix& prompt = scenario.prompts[below(random, scenario.prompts.size())];
+    INFO("seed " << seed << ", at " << operation.text());
+    REQUIRE(fleet.find(prompt) == fleet.truth(prompt));
+  }
+  INFO("seed " << seed);
+  REQUIRE(any_waited);
+  REQUIRE(fleet.index().stats().orphan_blocks == 0);
+  for (const TokenPrefix& prompt : scenario.prompts) {
+    for (const auto& [worker, depth] : fleet.find(prompt)) REQUIRE(depth == block_count(prompt));
+  }
+  fleet.require_returns_to_base();
+}
