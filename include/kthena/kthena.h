@@ -4,13 +4,17 @@
  *  1. Handles are opaque and distinct. Every kthena_X_create has one kthena_X_free; freeing NULL is fine.
  *  2. Functions that can fail return a kthena_status; KTHENA_OK is 0, the numbers are gRPC's. An outcome ("no endpoint") is not an error:
  *     it is in the result.
- *  3. The last parameter of a function that can fail is a kthena_error*, owned by the caller, or NULL. It is written on failure only.
- *     On failure outputs are untouched and nothing has changed.
+ *  3. The last parameter of a function that can fail is a kthena_error*, owned by the caller, or NULL. It is written on failure only; one
+ *     whose struct_size does not reach beyond message_size is left alone. On failure outputs are untouched and nothing has changed.
  *  4. A kthena_str {data, size} is borrowed for the call, or, where a function returns one, from the handle it came from. Nothing needs a
- *     terminating zero. {NULL, 0} is the empty string.
+ *     terminating zero. {NULL, 0} is the empty string. {NULL, n} is KTHENA_INVALID_ARGUMENT, or empty where a function cannot fail.
  *  5. The first member of every options and result struct is struct_size = sizeof(the struct) as the caller knows it; members are only
- *     ever added at the end. A smaller known size is accepted, 0 is KTHENA_INVALID_ARGUMENT. KTHENA_INIT(type) makes a zeroed one.
- *  6. "array of n" means that the caller provides n elements. Lists of strings travel flat: bytes and n + 1 offsets.
+ *     ever added at the end and no struct ends in padding, so the size tells which members there are. KTHENA_INIT(type) makes a zeroed one.
+ *       smaller, up to the end of a member   members beyond it read as 0 (= the default) and are not written
+ *       larger, up to 4096                   of a newer caller: input beyond what is known must be 0, output beyond it is left as it was
+ *       anything else                        KTHENA_INVALID_ARGUMENT
+ *  6. "array of n" means that the caller provides n elements; it may be NULL when n is 0. Lists of strings travel flat: bytes and n + 1
+ *     ascending offsets.
  *  7. Text out: `capacity` bytes at `buffer` are filled and *needed is the size of the text, without a terminating zero. When it does not
  *     fit, nothing is written, *needed is set all the same and the status is KTHENA_OUT_OF_RANGE: ask again with that much.
  *  8. Each function says who may call it when: [any thread], [one thread per handle], [one writer, many readers].
@@ -67,10 +71,22 @@ enum {
 
 /* No endpoint, no worker. */
 #define KTHENA_NONE 0xFFFFFFFFu
+/* Sample time of a signal that was never sampled. */
+#define KTHENA_NEVER INT64_MIN
 /* Length of the longest failover list. */
 #define KTHENA_MAX_RANKED 16
 
-#define KTHENA_INIT(type) {(uint32_t)sizeof(type)}
+/* kthena_request request = KTHENA_INIT(kthena_request); */
+#ifdef __cplusplus
+#define KTHENA_INIT(type)                                        \
+  ([] {                                                          \
+    type kthena_value{};                                         \
+    kthena_value.struct_size = static_cast<uint32_t>(sizeof(type)); \
+    return kthena_value;                                         \
+  }())
+#else
+#define KTHENA_INIT(type) {.struct_size = (uint32_t)sizeof(type)}
+#endif
 
 typedef struct kthena_str {
   const char* data;
@@ -80,8 +96,8 @@ typedef struct kthena_str {
 typedef struct kthena_error {
   uint32_t struct_size;
   kthena_status code;
-  size_t message_size; /* of the whole message; beyond the buffer it was cut at a character */
-  char message[4072];  /* zero-terminated */
+  size_t message_size; /* of the whole message; what is beyond the buffer was cut off at a character */
+  char message[4072];  /* zero-terminated UTF-8 */
 } kthena_error;
 
 /* Name and sentence of a reason code; empty for one that is not in the registry. Lives for ever. [any thread] */
@@ -124,10 +140,10 @@ KTHENA_API kthena_str kthena_pool_id(const kthena_pool* pool, uint32_t endpoint)
 /* KTHENA_NONE when there is no such id. [many readers] */
 KTHENA_API uint32_t kthena_pool_find(const kthena_pool* pool, kthena_str id);
 /* Replaces one column: `values` array of n (= kthena_pool_size), NaN where not sampled, else finite and in range; `sampled_ns` array of n,
- * or NULL: `all_sampled_ns` for all. [one writer, many readers: not while a decision reads the pool] */
+ * or NULL: `all_sampled_ns` for all. Every element at fault is named. [one writer, many readers: not while a decision reads the pool] */
 KTHENA_API kthena_status kthena_pool_set_signal(kthena_pool* pool, int32_t signal, const double* values, size_t n,
                                                 const int64_t* sampled_ns, int64_t all_sampled_ns, kthena_error* error);
-/* Reads one column back; NaN where not sampled. `sampled_ns` may be NULL. Both arrays of n. [many readers] */
+/* Reads one column back; NaN and KTHENA_NEVER where not sampled. `sampled_ns` may be NULL. Both arrays of n. [many readers] */
 KTHENA_API kthena_status kthena_pool_get_signal(const kthena_pool* pool, int32_t signal, double* values, int64_t* sampled_ns, size_t n,
                                                 kthena_error* error);
 
@@ -146,7 +162,7 @@ KTHENA_API kthena_status kthena_policy_json(const kthena_policy* policy, char* b
 KTHENA_API kthena_status kthena_presets_json(char* buffer, size_t capacity, size_t* needed, kthena_error* error);
 KTHENA_API kthena_status kthena_parts_json(char* buffer, size_t capacity, size_t* needed, kthena_error* error);
 
-/* Scratch memory of decisions. One per thread. */
+/* Scratch memory of decisions. One per thread; for any pool and policy. NULL when memory is exhausted. */
 KTHENA_API kthena_workspace* kthena_workspace_create(void);
 KTHENA_API void kthena_workspace_free(kthena_workspace* workspace);
 
@@ -179,7 +195,8 @@ typedef struct kthena_decision {
   double score;  /* total of the chosen one */
   double margin; /* score minus that of the runner-up */
   uint32_t ranked_count;
-  uint32_t ranked[KTHENA_MAX_RANKED]; /* best first, the chosen one included: the failover list */
+  uint32_t ranked[KTHENA_MAX_RANKED]; /* best first, the chosen one included: the failover list; KTHENA_NONE beyond ranked_count */
+  uint32_t reserved;                  /* 0 */
 } kthena_decision;
 
 /* One decision. Allocates only while the workspace is smaller than the pool. [many readers of pool and policy; one thread per workspace] */
@@ -232,10 +249,12 @@ KTHENA_API kthena_status kthena_prefix_remove_worker(kthena_prefix_index* index,
 /* Length of the depths that kthena_prefix_find fills: one more than the largest worker in use. [reader] */
 KTHENA_API size_t kthena_prefix_worker_limit(const kthena_prefix_index* index);
 
-/* The key of a namespace under a seed: nothing matches across namespaces. Empty adapter: base model; empty tenant: shared. [any thread] */
+/* The key of a namespace under a seed: nothing matches across namespaces. Empty adapter: base model; empty tenant: shared; block_tokens 0:
+ * 16. [any thread] */
 KTHENA_API uint64_t kthena_prefix_namespace_key(kthena_str model, kthena_str adapter, kthena_str tenant, uint32_t block_tokens,
                                                 uint64_t seed);
-/* Content hashes of the full blocks of n tokens: floor(n / block_tokens) numbers into `hashes`. Returns how many. [any thread] */
+/* Content hashes of the full blocks of n tokens: floor(n / block_tokens) numbers into `hashes`; block_tokens 0: 16. Returns how many; 0
+ * when a pointer is NULL. [any thread] */
 KTHENA_API size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens, uint64_t seed, uint64_t* hashes);
 
 /* `worker` stored n blocks that follow one another; `parent` points to the engine hash of the block before, or is NULL at the start of a
@@ -261,7 +280,7 @@ KTHENA_API void kthena_prefix_query_clear(kthena_prefix_query* query);
 KTHENA_API size_t kthena_prefix_query_blocks(const kthena_prefix_query* query);
 
 /* depths[w] = leading blocks that worker w holds, for w < n; n >= kthena_prefix_worker_limit. `candidates`: bit w % 64 of word w / 64, array
- * of candidate_words; NULL: all. [reader] */
+ * of candidate_words, bits beyond it are 0; NULL: all. [reader] */
 KTHENA_API kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_prefix_query* query, const uint64_t* candidates,
                                             size_t candidate_words, uint32_t* depths, size_t n, kthena_error* error);
 /* depths[i] belongs to workers[i]; both arrays of n. KTHENA_NONE gives 0. Workers in the order of a pool's endpoints give the

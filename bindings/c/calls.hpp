@@ -1,0 +1,167 @@
+// bindings/c/calls.hpp
+//
+// What every function of the C interface does at its edges: arguments in, errors out, text out, structs of callers that know another
+// version. See the conventions at the head of kthena/kthena.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "kthena/base/status.hpp"
+#include "kthena/kthena.h"
+
+namespace kthena::c {
+
+/// Writes code and message into `error`, if there is room for any, and returns the code.
+kthena_status fail(kthena_error* error, kthena_status code, std::string_view message) noexcept;
+
+inline kthena_status fail(kthena_error* error, const Status& status) noexcept {
+  return fail(error, static_cast<kthena_status>(status.code()), status.message());
+}
+
+/// KTHENA_INVALID_ARGUMENT: "<parameter>: <fault>".
+kthena_status refuse(kthena_error* error, std::string_view parameter, std::string_view fault);
+
+inline kthena_status refuse_null(kthena_error* error, std::string_view parameter) {
+  return refuse(error, parameter, "must not be NULL");
+}
+
+/// Runs the body of a function of the interface: nothing is thrown across it.
+template <class Body>
+kthena_status guarded(kthena_error* error, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return fail(error, KTHENA_RESOURCE_EXHAUSTED, "out of memory");
+  } catch (const std::length_error&) {
+    return fail(error, KTHENA_RESOURCE_EXHAUSTED, "larger than memory can be");
+  } catch (const std::exception& exception) {
+    return fail(error, KTHENA_INTERNAL, exception.what());
+  } catch (...) {
+    return fail(error, KTHENA_INTERNAL, "an exception of unknown type");
+  }
+}
+
+// ---- strings and arrays
+
+constexpr bool is_broken(kthena_str text) noexcept { return text.data == nullptr && text.size != 0; }
+
+/// Empty for a broken one.
+constexpr std::string_view view(kthena_str text) noexcept {
+  return text.data == nullptr ? std::string_view{} : std::string_view{text.data, text.size};
+}
+
+constexpr kthena_str borrow(std::string_view text) noexcept { return {text.data(), text.size()}; }
+
+inline kthena_status check(kthena_str text, std::string_view parameter, kthena_error* error) {
+  return is_broken(text) ? refuse(error, parameter, "data is NULL, but size is not 0") : KTHENA_OK;
+}
+
+inline kthena_status check_array(const void* array, std::size_t n, std::string_view parameter, kthena_error* error) {
+  return array == nullptr && n != 0 ? refuse_null(error, parameter) : KTHENA_OK;
+}
+
+/// Text out by convention 7. `make` returns Result<std::string>.
+template <class Make>
+kthena_status write_text(char* buffer, std::size_t capacity, std::size_t* needed, kthena_error* error, Make&& make) {
+  if (needed == nullptr) return refuse_null(error, "needed");
+  if (kthena_status status = check_array(buffer, capacity, "buffer", error); status != KTHENA_OK) return status;
+  const Result<std::string> text = make();
+  if (!text.ok()) return fail(error, text.status());
+  *needed = text->size();
+  if (text->size() > capacity) {
+    return fail(error, KTHENA_OUT_OF_RANGE,
+                "the text has " + std::to_string(text->size()) + " bytes, the buffer " + std::to_string(capacity));
+  }
+  if (!text->empty()) std::memcpy(buffer, text->data(), text->size());
+  return KTHENA_OK;
+}
+
+// ---- structs with struct_size
+
+/// The sizes that a T can have had: the ends of its members. Specialised below.
+template <class T>
+inline constexpr std::uint32_t kMemberEnds[1] = {0};
+
+#define KTHENA_END(type, member) static_cast<std::uint32_t>(offsetof(type, member) + sizeof(type::member))
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_request>[] = {
+    KTHENA_END(kthena_request, struct_size),    KTHENA_END(kthena_request, prompt_tokens),
+    KTHENA_END(kthena_request, id),             KTHENA_END(kthena_request, model),
+    KTHENA_END(kthena_request, prefix_depths),  KTHENA_END(kthena_request, history_depths),
+    KTHENA_END(kthena_request, depth_count),    KTHENA_END(kthena_request, prefix_total),
+    KTHENA_END(kthena_request, history_total),  KTHENA_END(kthena_request, sequence),
+    KTHENA_END(kthena_request, now_ns),         KTHENA_END(kthena_request, seed)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_decision>[] = {
+    KTHENA_END(kthena_decision, struct_size),    KTHENA_END(kthena_decision, outcome),
+    KTHENA_END(kthena_decision, endpoint),       KTHENA_END(kthena_decision, reason),
+    KTHENA_END(kthena_decision, reason_subject), KTHENA_END(kthena_decision, candidates),
+    KTHENA_END(kthena_decision, reason_a),       KTHENA_END(kthena_decision, reason_b),
+    KTHENA_END(kthena_decision, score),          KTHENA_END(kthena_decision, margin),
+    KTHENA_END(kthena_decision, ranked_count),   KTHENA_END(kthena_decision, ranked),
+    KTHENA_END(kthena_decision, reserved)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_prefix_index_options>[] = {
+    KTHENA_END(kthena_prefix_index_options, struct_size), KTHENA_END(kthena_prefix_index_options, block_tokens),
+    KTHENA_END(kthena_prefix_index_options, max_workers), KTHENA_END(kthena_prefix_index_options, reserved),
+    KTHENA_END(kthena_prefix_index_options, max_orphan_blocks), KTHENA_END(kthena_prefix_index_options, seed)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_prefix_stats>[] = {
+    KTHENA_END(kthena_prefix_stats, struct_size),     KTHENA_END(kthena_prefix_stats, reserved),
+    KTHENA_END(kthena_prefix_stats, workers),         KTHENA_END(kthena_prefix_stats, memberships),
+    KTHENA_END(kthena_prefix_stats, unique_blocks),   KTHENA_END(kthena_prefix_stats, orphan_blocks),
+    KTHENA_END(kthena_prefix_stats, orphans_dropped), KTHENA_END(kthena_prefix_stats, unknown_removes),
+    KTHENA_END(kthena_prefix_stats, rehashed_blocks), KTHENA_END(kthena_prefix_stats, approximate_bytes)};
+#undef KTHENA_END
+
+/// The largest struct_size that is believed.
+inline constexpr std::uint32_t kMaxStructSize = 4096;
+
+/// Whether a caller may know a T by this size.
+template <class T>
+constexpr bool is_size_of(std::uint32_t size) noexcept {
+  if (size >= sizeof(T)) return size <= kMaxStructSize;
+  for (const std::uint32_t end : kMemberEnds<T>)
+    if (size == end) return true;
+  return false;
+}
+
+kthena_status refuse_size(kthena_error* error, std::string_view parameter, std::uint32_t size);
+
+/// For an output struct: whether write_struct() may follow.
+template <class T>
+kthena_status check_struct(const T* out, std::string_view parameter, kthena_error* error) {
+  if (out == nullptr) return refuse_null(error, parameter);
+  return is_size_of<T>(out->struct_size) ? KTHENA_OK : refuse_size(error, parameter, out->struct_size);
+}
+
+/// Writes the members that the caller knows, but struct_size.
+template <class T>
+void write_struct(T* out, const T& value) noexcept {
+  constexpr std::size_t kFirst = sizeof(out->struct_size);
+  const std::size_t known = out->struct_size < sizeof(T) ? out->struct_size : sizeof(T);
+  std::memcpy(reinterpret_cast<char*>(out) + kFirst, reinterpret_cast<const char*>(&value) + kFirst, known - kFirst);
+}
+
+/// For an input struct: `copy` becomes what the caller gave, as this library knows it.
+template <class T>
+kthena_status read_struct(const T* in, std::string_view parameter, T& copy, kthena_error* error) {
+  if (kthena_status status = check_struct(in, parameter, error); status != KTHENA_OK) return status;
+  const std::size_t size = in->struct_size;
+  const char* bytes = reinterpret_cast<const char*>(in);
+  for (std::size_t i = sizeof(T); i < size; ++i)
+    if (bytes[i] != 0) return refuse(error, parameter, "has members set that this library does not know");
+  copy = {};
+  std::memcpy(&copy, bytes, size < sizeof(T) ? size : sizeof(T));
+  return KTHENA_OK;
+}
+
+}  // namespace kthena::c

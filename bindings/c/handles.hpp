@@ -1,0 +1,61 @@
+// bindings/c/handles.hpp
+//
+// What the opaque handles of kthena/kthena.h hold.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "kthena/kthena.h"
+#include "kthena/prefix/index.hpp"
+#include "kthena/prefix/query.hpp"
+#include "kthena/route/policy.hpp"
+#include "kthena/route/pool.hpp"
+#include "kthena/route/scoring.hpp"
+
+/// A pool and the numbers its caller knows the endpoints by. Where the caller gave them in the order of ids, `to_pool` and `to_caller`
+/// are empty and both orders are one.
+struct kthena_pool {
+  kthena::route::PoolSnapshot snapshot;
+  std::vector<std::uint32_t> to_pool;    ///< by the caller's number: position in the snapshot
+  std::vector<std::uint32_t> to_caller;  ///< by position in the snapshot: the caller's number
+
+  [[nodiscard]] bool sorted() const noexcept { return to_pool.empty(); }
+  /// `endpoint` must be one of the pool.
+  [[nodiscard]] kthena::EndpointIndex in_pool(std::uint32_t endpoint) const noexcept {
+    return {sorted() ? endpoint : to_pool[endpoint]};
+  }
+  [[nodiscard]] std::uint32_t for_caller(kthena::EndpointIndex endpoint) const noexcept {
+    return sorted() || !endpoint.valid() ? endpoint.value : to_caller[endpoint.value];
+  }
+
+  /// Puts a column in the caller's order, one element per endpoint, into the order of the snapshot. `column` is resized to the pool.
+  template <class T>
+  std::span<const T> order(const T* given, std::vector<T>& column) const {
+    const std::size_t n = snapshot.size();
+    if (sorted()) return {given, n};
+    if (column.size() < n) column.resize(n);
+    for (std::size_t i = 0; i < n; ++i) column[i] = given[to_caller[i]];
+    return {column.data(), n};
+  }
+};
+
+struct kthena_policy {
+  kthena::route::Policy policy;
+};
+
+struct kthena_workspace {
+  kthena::route::Workspace workspace;
+  std::array<std::vector<std::uint32_t>, 2> depths;  ///< prefix and history in the order of the snapshot
+};
+
+struct kthena_prefix_index {
+  kthena::prefix::PrefixIndex index;
+};
+
+struct kthena_prefix_query {
+  kthena::prefix::PrefixQuery query;
+};

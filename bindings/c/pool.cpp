@@ -1,0 +1,148 @@
+// bindings/c/pool.cpp
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "calls.hpp"
+#include "handles.hpp"
+#include "kthena/manifest/route.hpp"
+
+using namespace kthena;
+using c::guarded;
+
+namespace {
+
+/// Offsets of `n` strings: there, and ascending.
+kthena_status check_offsets(const uint64_t* offsets, std::size_t n, const char* bytes, std::string_view name, std::string_view bytes_name,
+                            kthena_error* error) {
+  if (n == 0) return KTHENA_OK;
+  if (offsets == nullptr) return c::refuse_null(error, name);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (offsets[i] > offsets[i + 1]) {
+      return c::refuse(error, std::string(name) + "[" + std::to_string(i + 1) + "]",
+                       std::to_string(offsets[i + 1]) + " is less than the one before, " + std::to_string(offsets[i]));
+    }
+  }
+  return c::check_array(bytes, offsets[n], bytes_name, error);
+}
+
+/// The pool of these endpoints, numbered as they stand.
+Result<std::unique_ptr<kthena_pool>> make_pool(std::vector<route::Endpoint> endpoints) {
+  std::vector<std::string> ids;
+  ids.reserve(endpoints.size());
+  route::PoolBuilder builder;
+  for (route::Endpoint& endpoint : endpoints) {
+    ids.push_back(endpoint.id);
+    builder.add(std::move(endpoint));
+  }
+  Result<route::PoolSnapshot> snapshot = builder.build();
+  if (!snapshot.ok()) return snapshot.status();
+  auto pool = std::make_unique<kthena_pool>();
+  pool->snapshot = std::move(*snapshot);
+  if (!std::is_sorted(ids.begin(), ids.end())) {
+    pool->to_pool.reserve(ids.size());
+    pool->to_caller.resize(ids.size());
+    for (const std::string& id : ids) {
+      const EndpointIndex at = pool->snapshot.find(id);
+      pool->to_caller[at.value] = static_cast<std::uint32_t>(pool->to_pool.size());
+      pool->to_pool.push_back(at.value);
+    }
+  }
+  return pool;
+}
+
+kthena_status check_column(const kthena_pool* pool, int32_t signal, const double* values, std::size_t n, kthena_error* error) {
+  if (pool == nullptr) return c::refuse_null(error, "pool");
+  if (signal < 0 || signal >= KTHENA_SIGNAL_COUNT) return c::refuse(error, "signal", "no signal " + std::to_string(signal));
+  if (n != pool->snapshot.size()) {
+    return c::refuse(error, "n", std::to_string(n) + ", but the pool has " + std::to_string(pool->snapshot.size()) + " endpoints");
+  }
+  return c::check_array(values, n, "values", error);
+}
+
+}  // namespace
+
+kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offsets, size_t n, const char* model_bytes,
+                                 const uint64_t* model_offsets, const uint64_t* model_starts, kthena_pool** pool, kthena_error* error) {
+  return guarded(error, [&]() -> kthena_status {
+    if (pool == nullptr) return c::refuse_null(error, "pool");
+    if (n >= KTHENA_NONE) return c::refuse(error, "n", "too many endpoints");
+    if (kthena_status status = check_offsets(id_offsets, n, id_bytes, "id_offsets", "id_bytes", error); status != KTHENA_OK) return status;
+    const bool has_models = model_starts != nullptr && n != 0;
+    if (has_models) {
+      // Starts count names, so they are checked like offsets into an array that is always there.
+      if (kthena_status status = check_offsets(model_starts, n, "", "model_starts", "", error); status != KTHENA_OK) return status;
+      if (kthena_status status = check_offsets(model_offsets, model_starts[n], model_bytes, "model_offsets", "model_bytes", error);
+          status != KTHENA_OK)
+        return status;
+    }
+    std::vector<route::Endpoint> endpoints(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (id_offsets[i + 1] != id_offsets[i]) endpoints[i].id.assign(id_bytes + id_offsets[i], id_offsets[i + 1] - id_offsets[i]);
+      if (!has_models) continue;
+      for (std::uint64_t m = model_starts[i]; m < model_starts[i + 1]; ++m) {
+        const std::uint64_t size = model_offsets[m + 1] - model_offsets[m];
+        endpoints[i].models.emplace_back(size == 0 ? "" : model_bytes + model_offsets[m], size);
+      }
+    }
+    Result<std::unique_ptr<kthena_pool>> made = make_pool(std::move(endpoints));
+    if (!made.ok()) return c::fail(error, made.status());
+    *pool = made->release();
+    return KTHENA_OK;
+  });
+}
+
+kthena_status kthena_pool_create_json(kthena_str json, kthena_pool** pool, kthena_error* error) {
+  return guarded(error, [&]() -> kthena_status {
+    if (pool == nullptr) return c::refuse_null(error, "pool");
+    if (kthena_status status = c::check(json, "json", error); status != KTHENA_OK) return status;
+    Result<std::vector<route::Endpoint>> endpoints = manifest::parse_endpoints(c::view(json));
+    if (!endpoints.ok()) return c::fail(error, endpoints.status());
+    Result<std::unique_ptr<kthena_pool>> made = make_pool(std::move(*endpoints));
+    if (!made.ok()) return c::fail(error, made.status());
+    *pool = made->release();
+    return KTHENA_OK;
+  });
+}
+
+void kthena_pool_free(kthena_pool* pool) { delete pool; }
+
+size_t kthena_pool_size(const kthena_pool* pool) { return pool == nullptr ? 0 : pool->snapshot.size(); }
+
+kthena_str kthena_pool_id(const kthena_pool* pool, uint32_t endpoint) {
+  if (endpoint >= kthena_pool_size(pool)) return {nullptr, 0};
+  return c::borrow(pool->snapshot.id(pool->in_pool(endpoint)));
+}
+
+uint32_t kthena_pool_find(const kthena_pool* pool, kthena_str id) {
+  return pool == nullptr ? KTHENA_NONE : pool->for_caller(pool->snapshot.find(c::view(id)));
+}
+
+kthena_status kthena_pool_set_signal(kthena_pool* pool, int32_t signal, const double* values, size_t n, const int64_t* sampled_ns,
+                                     int64_t all_sampled_ns, kthena_error* error) {
+  return guarded(error, [&]() -> kthena_status {
+    if (kthena_status status = check_column(pool, signal, values, n, error); status != KTHENA_OK) return status;
+    std::vector<double> value_column;
+    std::vector<Time> time_column;
+    const auto which = static_cast<route::Signal>(signal);
+    const std::span<const double> ordered = pool->order(values, value_column);
+    const Status status = sampled_ns == nullptr ? pool->snapshot.set_signal(which, ordered, Time{all_sampled_ns})
+                                                : pool->snapshot.set_signal(which, ordered, pool->order(sampled_ns, time_column));
+    return status.ok() ? KTHENA_OK : c::fail(error, status);
+  });
+}
+
+kthena_status kthena_pool_get_signal(const kthena_pool* pool, int32_t signal, double* values, int64_t* sampled_ns, size_t n,
+                                     kthena_error* error) {
+  return guarded(error, [&]() -> kthena_status {
+    if (kthena_status status = check_column(pool, signal, values, n, error); status != KTHENA_OK) return status;
+    for (std::size_t i = 0; i < n; ++i) {
+      const EndpointIndex at = pool->in_pool(static_cast<std::uint32_t>(i));
+      const auto sample = pool->snapshot.sample(at, static_cast<route::Signal>(signal));
+      values[i] = sample ? sample->value : route::kMissing;
+      if (sampled_ns != nullptr) sampled_ns[i] = sample ? sample->sampled_ns : kNever;
+    }
+    return KTHENA_OK;
+  });
+}
