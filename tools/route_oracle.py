@@ -1,0 +1,430 @@
+#!/usr/bin/env python3
+"""An independent model of a routing decision, from which the expectations in tests/vectors/route come.
+
+It is written from the comments of the public headers, in plain Python on plain dictionaries, and shares no code with the
+library: no columns, no workspace, no insertion into a short list. Python's floats are the same IEEE doubles, its int() truncates
+as the policies do, and each formula is evaluated in the order that the headers state.
+
+  tools/route_oracle.py --check [FILE...]   exit 1 unless every file is what --write would leave (the default)
+  tools/route_oracle.py --write [FILE...]   fill in "expect" of every case and lay the file out
+
+A case may carry "scores": facts published elsewhere, as {endpoint id: {scorer: score}}, null where the scorer abstains. They are
+never written here: a case whose facts differ from the model fails both commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+VECTORS = ROOT / "tests" / "vectors" / "route"
+MASK = (1 << 64) - 1
+
+Json = Any
+Score = float | None  # None: the scorer abstains
+
+
+# ---------------------------------------------------------------- hashes
+
+
+def mix64(x: int) -> int:
+    """Finaliser of SplitMix64, variant 13."""
+    x ^= x >> 30
+    x = x * 0xBF58476D1CE4E5B9 & MASK
+    x ^= x >> 27
+    x = x * 0x94D049BB133111EB & MASK
+    return x ^ x >> 31
+
+
+def combine64(running: int, value: int) -> int:
+    return mix64((running * 0x9E3779B97F4A7C15 + value) & MASK)
+
+
+def hash_id(text: str) -> int:
+    """FNV-1a over the bytes, then mix64."""
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001B3 & MASK
+    return mix64(value)
+
+
+# ---------------------------------------------------------------- documents
+
+
+@dataclass
+class Endpoint:
+    id: str
+    signals: dict[str, float]  # only those that were sampled
+    models: list[str]
+
+
+@dataclass
+class Part:
+    name: str
+    weight: float = 1.0
+    options: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Policy:
+    filters: list[Part]
+    scorers: list[Part]
+    picker: Part
+    failover: int = 5
+
+
+@dataclass
+class Case:
+    endpoints: list[Endpoint]  # by id
+    policy: Policy
+    model: str
+    request_key: int
+    sequence: int
+    prefix: tuple[int, dict[str, int]]  # blocks of the prompt, blocks held by endpoint id
+    history: tuple[int, dict[str, int]]
+
+
+SIGNALS = ("running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight")
+
+# A Go router reads 0 where nothing was scraped, so the presets that stand for one say so.
+LEAST_REQUEST = {"name": "least-request", "options": {"missing_requests": 0}}
+LEAST_REQUEST_2025_09 = {"name": "least-request-2025-09", "options": {"missing_requests": 0}}
+GPU_USAGE = {"name": "gpu-usage", "options": {"missing_usage": 0}}
+BUILT_IN = [LEAST_REQUEST, "least-latency", "prefix-cache"]
+PRESETS: dict[str, Json] = {
+    "random": {"scorers": ["random"]},
+    "round-robin": {"picker": "round-robin"},
+    "kthena-default": {"filters": ["least-request"], "scorers": BUILT_IN},
+    "kthena-helm": {"filters": ["least-request"], "scorers": [*BUILT_IN, GPU_USAGE]},
+    "kthena-2025-09/least-request": {"scorers": [LEAST_REQUEST_2025_09]},
+    "kthena-2025-09/gpu-usage": {"scorers": [GPU_USAGE]},
+    "kthena-2025-09/least-latency": {"scorers": ["least-latency"]},
+    "kthena-2025-09/least-request+prefix": {"scorers": [LEAST_REQUEST_2025_09, "prefix-cache"]},
+    "kthena-2025-09/least-request+kv": {"scorers": [LEAST_REQUEST_2025_09, "kvcache-aware"]},
+}
+
+
+def read_part(document: Json) -> Part:
+    if isinstance(document, str):
+        return Part(document)
+    options = {name: float(value) for name, value in document.get("options", {}).items()}
+    return Part(document["name"], float(document.get("weight", 1)), options)
+
+
+def read_policy(document: Json) -> Policy:
+    if isinstance(document, str):
+        return read_policy(PRESETS[document])
+    if "preset" in document:
+        return read_policy(PRESETS[document["preset"]])
+    return Policy(
+        [read_part(part) for part in document.get("filters", [])],
+        [read_part(part) for part in document.get("scorers", [])],
+        read_part(document.get("picker", "best-score")),
+        document.get("failover", 5),
+    )
+
+
+def read_endpoint(document: Json) -> Endpoint:
+    signals = {}
+    for name in SIGNALS:
+        sample = document.get(name)
+        if isinstance(sample, dict):
+            sample = sample["value"]
+        if sample is not None:
+            signals[name] = float(sample)
+    return Endpoint(document["id"], signals, document.get("models", []))
+
+
+def read_match(document: Json) -> tuple[int, dict[str, int]]:
+    if document is None:
+        return 0, {}
+    return document.get("total_blocks", 0), document.get("depth_blocks", {})
+
+
+def read_case(document: Json) -> Case:
+    request = document["request"]
+    key = combine64(hash_id(request.get("id", "")), request.get("seed", 0))
+    sequence = request.get("sequence", 0)
+    endpoints = [read_endpoint(row) for row in document["pool"]["endpoints"]]
+    return Case(
+        sorted(endpoints, key=lambda endpoint: endpoint.id.encode()),
+        read_policy(document["policy"]),
+        request.get("model", ""),
+        combine64(key, sequence),
+        sequence,
+        read_match(request.get("prefix")),
+        read_match(request.get("history")),
+    )
+
+
+# ---------------------------------------------------------------- filters and scorers
+
+
+def keeps(part: Part, case: Case, endpoint: Endpoint) -> bool:
+    if part.name == "least-request":
+        return endpoint.signals.get("waiting", 0.0) < part.options.get("max_waiting", 10.0)
+    if part.name == "lora-affinity":
+        return case.model in endpoint.models
+    raise ValueError(f"unknown filter {part.name}")
+
+
+def truncate(value: float) -> float:
+    return float(int(value))
+
+
+def by_load(loads: list[Score]) -> list[Score]:
+    known = [load for load in loads if load is not None]
+    most = max(known, default=0.0)
+    if most > 0:
+        return [None if load is None else truncate(((most - load) / most) * 100) for load in loads]
+    return [None if load is None else 100.0 for load in loads]
+
+
+def least_request(part: Part, candidates: list[Endpoint], sent: str, waits: str) -> list[Score]:
+    """`sent` + weight * requests that wait; `waits` names their signal, or "" for sent - running."""
+    missing = part.options.get("missing_requests")
+    weight = part.options.get("waiting_weight", 100.0)
+    loads: list[Score] = []
+    for endpoint in candidates:
+        base = endpoint.signals.get(sent, missing)
+        other = endpoint.signals.get(waits or "running", missing)
+        if base is None or other is None:
+            loads.append(None)
+        else:
+            loads.append(base + weight * (other if waits else max(base - other, 0.0)))
+    return by_load(loads)
+
+
+def least_latency(part: Part, candidates: list[Endpoint]) -> list[Score]:
+    share = part.options.get("ttft_share", 0.5)
+    unmeasured = part.options.get("unmeasured_score", 50.0)
+    rows = [(endpoint.signals.get("ttft_s", 0.0), endpoint.signals.get("tpot_s", 0.0)) for endpoint in candidates]
+    measured = [row for row in rows if row[0] > 0 and row[1] > 0]
+
+    def scaled(values: list[float], x: float) -> float:
+        low, high = min(values), max(values)
+        return 100 * (high - x) / (high - low) if high > low else 100.0
+
+    scores: list[Score] = []
+    for ttft, tpot in rows:
+        if ttft > 0 and tpot > 0:
+            first = scaled([row[0] for row in measured], ttft)
+            token = scaled([row[1] for row in measured], tpot)
+            scores.append(truncate(share * first + (1 - share) * token))
+        else:
+            scores.append(truncate(unmeasured))
+    return scores
+
+
+def gpu_usage(part: Part, candidates: list[Endpoint]) -> list[Score]:
+    missing = part.options.get("missing_usage")
+    used = [endpoint.signals.get("kv_usage", missing) for endpoint in candidates]
+    return [None if share is None else truncate((1 - share) * 100) for share in used]
+
+
+def by_depth(match: tuple[int, dict[str, int]], candidates: list[Endpoint]) -> list[Score]:
+    total, depths = match
+    if total == 0:
+        return [0.0 for _ in candidates]
+    return [truncate((min(depths.get(endpoint.id, 0), total) / total) * 100) for endpoint in candidates]
+
+
+def random_scores(case: Case, candidates: list[Endpoint]) -> list[Score]:
+    stream = combine64(case.request_key, 0x52616E646F6D)
+    return [float(mix64(stream ^ hash_id(endpoint.id)) * 101 >> 64) for endpoint in candidates]
+
+
+def opinions(part: Part, case: Case, candidates: list[Endpoint]) -> list[Score]:
+    if part.name == "least-request":
+        return least_request(part, candidates, "in_flight", "")
+    if part.name == "least-request-2025-09":
+        return least_request(part, candidates, "running", "waiting")
+    if part.name == "least-latency":
+        return least_latency(part, candidates)
+    if part.name == "gpu-usage":
+        return gpu_usage(part, candidates)
+    if part.name == "prefix-cache":
+        return by_depth(case.history if case.history[0] > 0 else case.prefix, candidates)
+    if part.name == "kvcache-aware":
+        return by_depth(case.prefix, candidates)
+    if part.name == "random":
+        return random_scores(case, candidates)
+    raise ValueError(f"unknown scorer {part.name}")
+
+
+# ---------------------------------------------------------------- the decision
+
+REASONS = {
+    "best_score": 100,
+    "tie_broken": 101,
+    "only_candidate": 102,
+    "round_robin": 103,
+    "pool_empty": 110,
+    "all_filtered": 111,
+}
+
+
+def reason(name: str, subject: int = 0, a: float = 0, b: float = 0) -> Json:
+    return {"code": REASONS[name], "name": name, "subject": subject, "a": float(a), "b": float(b)}
+
+
+def refused(why: Json) -> Json:
+    return {
+        "outcome": "no_endpoint",
+        "endpoint": None,
+        "reason": why,
+        "score": 0.0,
+        "margin": 0.0,
+        "candidates": 0,
+        "ranked": [],
+    }
+
+
+def decide(case: Case) -> tuple[Json, dict[str, dict[str, Score]]]:
+    """The decision, and every scorer's opinion by endpoint id."""
+    candidates = case.endpoints
+    if not candidates:
+        return refused(reason("pool_empty")), {}
+    for position, part in enumerate(case.policy.filters):
+        left = [endpoint for endpoint in candidates if keeps(part, case, endpoint)]
+        if not left:
+            return refused(reason("all_filtered", position, len(case.endpoints), len(candidates))), {}
+        candidates = left
+
+    scores: dict[str, dict[str, Score]] = {endpoint.id: {} for endpoint in candidates}
+    totals = {endpoint.id: 0.0 for endpoint in candidates}
+    for part in case.policy.scorers:
+        for endpoint, score in zip(candidates, opinions(part, case, candidates), strict=True):
+            scores[endpoint.id][part.name] = score
+            totals[endpoint.id] += part.weight * (0.0 if score is None else score)
+
+    ids = [endpoint.id for endpoint in candidates]
+    margin = 0.0
+    if case.policy.picker.name == "round-robin":
+        first = case.sequence % len(ids)
+        order = ids[first:] + ids[:first]
+        why = reason("round_robin", 0, float(case.sequence), len(ids))
+    elif case.policy.picker.name == "best-score":
+        order = sorted(ids, key=lambda id: (-totals[id], mix64(case.request_key ^ hash_id(id))))
+        if len(order) > 1:
+            margin = totals[order[0]] - totals[order[1]]
+        tied = sum(total == totals[order[0]] for total in totals.values())
+        why = reason("best_score", 0, totals[order[0]], margin)
+        if margin == 0:
+            why = reason("tie_broken", 0, totals[order[0]], tied)
+    else:
+        raise ValueError(f"unknown picker {case.policy.picker.name}")
+    if len(ids) == 1:
+        why = reason("only_candidate", 0, totals[order[0]])
+    decision = {
+        "outcome": "routed",
+        "endpoint": order[0],
+        "reason": why,
+        "score": totals[order[0]],
+        "margin": margin,
+        "candidates": len(ids),
+        "ranked": order[: case.policy.failover],
+    }
+    return decision, scores
+
+
+# ---------------------------------------------------------------- files
+
+
+def compact(value: Json) -> str:
+    """JSON without blanks, as the library writes it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def spaced(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def layout_pool(pool: Json) -> str:
+    line = spaced(pool)
+    if len(line) <= 120:
+        return line
+    rows = ",\n        ".join(spaced(row) for row in pool["endpoints"])
+    return '{"endpoints": [\n        ' + rows + "\n      ]}"
+
+
+def layout(document: Json) -> str:
+    """One member a line; `expect` in the very bytes of the library's writer."""
+    cases = []
+    for case in document["cases"]:
+        members = []
+        for name, value in case.items():
+            if name == "pool":
+                text = layout_pool(value)
+            elif name == "expect":
+                text = compact(value)
+            else:
+                text = spaced(value)
+            members.append(f"      {spaced(name)}: {text}")
+        cases.append("    {\n" + ",\n".join(members) + "\n    }")
+    return f'{{\n  "source": {spaced(document["source"])},\n  "cases": [\n' + ",\n".join(cases) + "\n  ]\n}\n"
+
+
+MEMBERS = ("name", "source", "pool", "policy", "request", "scores", "expect")
+
+
+def complete(document: Json, where: str) -> list[str]:
+    """Fills in every `expect`; returns what is wrong with the facts."""
+    faults = []
+    for case in document["cases"]:
+        label = f"{where}: {case['name']}"
+        faults += [f"{label}: unknown member {name}" for name in case if name not in MEMBERS]
+        expect, scores = decide(read_case(case))
+        for endpoint, facts in case.get("scores", {}).items():
+            for scorer, fact in facts.items():
+                found = scores.get(endpoint, {}).get(scorer, "no score")
+                if found != fact:
+                    faults.append(f"{label}: {scorer} of {endpoint} is published as {fact}, here it is {found}")
+        case["expect"] = expect
+        ordered = {name: case[name] for name in MEMBERS if name in case}
+        case.clear()
+        case.update(ordered)
+    return faults
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Expectations of tests/vectors/route from an independent model.")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="compare, change nothing (default)")
+    mode.add_argument("--write", action="store_true", help="fill in the expectations")
+    parser.add_argument("files", nargs="*", type=Path)
+    arguments = parser.parse_args()
+
+    files = arguments.files or sorted(VECTORS.glob("*.json"))
+    faults: list[str] = []
+    names: set[str] = set()
+    count = 0
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text)
+        faults += complete(document, path.name)
+        for case in document["cases"]:
+            count += 1
+            if case["name"] in names:
+                faults.append(f"{path.name}: {case['name']}: the name is used twice")
+            names.add(case["name"])
+        expected = layout(document)
+        if arguments.write:
+            path.write_text(expected, encoding="utf-8")
+        elif text != expected:
+            at = next((i for i, (a, b) in enumerate(zip(text, expected, strict=False)) if a != b), 0)
+            line = expected.count("\n", 0, at) + 1
+            faults.append(f"{path.name}: line {line} differs from the model; see it with --write and git diff")
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    print(f"route_oracle: {count} decisions in {len(files)} files, {len(faults)} faults")
+    return 1 if faults or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
