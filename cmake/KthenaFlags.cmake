@@ -1,8 +1,9 @@
 # kthena_flags: warnings and sanitizers for our own translation units. Never exported.
 add_library(kthena_flags INTERFACE)
 
+# {.id = "a"} is how requests and endpoints are written here: members left out have their defaults, which GCC calls missing.
 if(KTHENA_WARNINGS)
-  target_compile_options(kthena_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wconversion>)
+  target_compile_options(kthena_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow "$<$<COMPILE_LANGUAGE:CXX>:-Wconversion;-Wno-missing-field-initializers>")
   if(KTHENA_WERROR)
     target_compile_options(kthena_flags INTERFACE -Werror)
     if(KTHENA_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
