@@ -8,12 +8,13 @@
 int main() {
   using namespace kthena::route;
   const std::array<std::uint64_t, 2> keys = {kthena::hash_id("pod-a"), kthena::hash_id("pod-b")};
-  const std::array<double, 2> running = {9, 1}, waiting = {5, 0};
+  const std::array<double, 2> running = {9, 1}, waiting = {5, 0}, in_flight = {14, 1};
   PoolView pool;
   pool.size = keys.size();
   pool.keys = keys.data();
   pool.values[static_cast<std::size_t>(Signal::kRunning)] = running.data();
   pool.values[static_cast<std::size_t>(Signal::kWaiting)] = waiting.data();
+  pool.values[static_cast<std::size_t>(Signal::kInFlight)] = in_flight.data();
   const Pipeline policy{Filters{LeastRequestFilter{}}, Scorers{Weighted{LeastRequest{}, 1}}};
   Workspace workspace;
   const Decision decision = policy.decide(pool, {.id = "req-1"}, {.now_ns = 0, .seed = 1}, workspace);
