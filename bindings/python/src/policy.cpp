@@ -1,0 +1,177 @@
+// policy.cpp
+//
+// Policy and its two hot methods. decide() and explain_json() are plain C methods put on the pybind11 type: see request.hpp.
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "decision.hpp"
+#include "errors.hpp"
+#include "pool.hpp"
+#include "request.hpp"
+#include "state.hpp"
+#include "text.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace kthena::python {
+namespace {
+
+class Policy {
+ public:
+  Policy(kthena_policy* policy, const State& state) noexcept : policy_(policy), state_(state) {}
+  Policy(const Policy&) = delete;
+  Policy& operator=(const Policy&) = delete;
+  ~Policy() { kthena_policy_free(policy_); }
+
+  [[nodiscard]] const kthena_policy* get() const noexcept { return policy_; }
+  [[nodiscard]] const State& state() const noexcept { return state_; }
+
+ private:
+  kthena_policy* policy_;
+  const State& state_;
+};
+
+/// Scratch memory of this thread.
+kthena_workspace* workspace() {
+  struct Owner {
+    kthena_workspace* workspace = kthena_workspace_create();
+    ~Owner() { kthena_workspace_free(workspace); }
+  };
+  thread_local Owner owner;
+  return owner.workspace;
+}
+
+/// The C++ object inside a pybind11 instance of `type` or a subclass; nullptr with TypeError set otherwise.
+template <class T>
+T* unwrap(PyObject* object, PyTypeObject* type, const char* what) {
+  if (PyObject_TypeCheck(object, type)) {
+    auto* instance = reinterpret_cast<py::detail::instance*>(object);
+    T* value = nullptr;
+    if (instance->simple_layout)
+      value = static_cast<T*>(instance->simple_value_holder[0]);
+    else
+      value = py::cast<T*>(py::handle(object));
+    if (value != nullptr) return value;
+  }
+  PyErr_Format(PyExc_TypeError, "%s must be a %s, not %s", what, type->tp_name, Py_TYPE(object)->tp_name);
+  return nullptr;
+}
+
+/// `self` has been checked by the method descriptor; it may still be an object whose __init__ never ran.
+Policy* self_of(PyObject* self) {
+  return unwrap<Policy>(self, Py_TYPE(self), "self");
+}
+
+PyObject* decide(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) {
+  Policy* policy = self_of(self);
+  if (policy == nullptr) return nullptr;
+  const State& state = policy->state();
+  Request request;
+  if (!request.read(state, "decide", arguments, positional, names)) return nullptr;
+  Pool* pool = unwrap<Pool>(request.pool(), state.pool_type, "pool");
+  if (pool == nullptr) return nullptr;
+  Decision* decision = new_decision(state, pool->ids().ptr());
+  if (decision == nullptr) return nullptr;
+  Error error;
+  kthena_status status = KTHENA_OK;
+  pool->run<ReadLock>([&] {
+    status = kthena_decide(policy->get(), pool->get(), &request.get(), workspace(), &decision->value, &error);
+  });
+  if (status != KTHENA_OK) {
+    Py_DECREF(reinterpret_cast<PyObject*>(decision));
+    set_error(status, error.text());
+    return nullptr;
+  }
+  return reinterpret_cast<PyObject*>(decision);
+}
+
+PyObject* explain_json(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) {
+  Policy* policy = self_of(self);
+  if (policy == nullptr) return nullptr;
+  Request request;
+  if (!request.read(policy->state(), "explain_json", arguments, positional, names)) return nullptr;
+  Pool* pool = unwrap<Pool>(request.pool(), policy->state().pool_type, "pool");
+  if (pool == nullptr) return nullptr;
+  std::string text;
+  Error error;
+  kthena_status status = KTHENA_OK;
+  pool->run<ReadLock>([&] {
+    status = read_text(
+        [&](char* buffer, size_t capacity, size_t* needed, kthena_error* fault) {
+          return kthena_explain_json(policy->get(), pool->get(), &request.get(), buffer, capacity, needed, fault);
+        },
+        text, error);
+  });
+  if (status != KTHENA_OK) {
+    set_error(status, error.text());
+    return nullptr;
+  }
+  return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
+}
+
+// No C++ exception may pass through the interpreter.
+template <auto function>
+PyObject* guarded(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) noexcept {
+  try {
+    return function(self, arguments, positional, names);
+  } catch (py::error_already_set& failure) {
+    failure.restore();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& failure) {
+    PyErr_SetString(PyExc_RuntimeError, failure.what());
+  }
+  return nullptr;
+}
+
+#define KTHENA_REQUEST_SIGNATURE                                                                                     \
+  "($self, pool, *, id, model='', prompt_tokens=0, prefix_depths=None, prefix_total=0, history_depths=None, "         \
+  "history_total=0, sequence=0, now_ns=0, seed=0)\n--\n\n"
+
+template <auto function>
+PyMethodDef method(const char* name, const char* doc) {
+  using Function = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
+  constexpr Function pointer = &guarded<function>;
+  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(pointer)), METH_FASTCALL | METH_KEYWORDS, doc};
+}
+
+PyMethodDef kMethods[] = {
+    method<&decide>("decide", "decide" KTHENA_REQUEST_SIGNATURE "Where the request goes."),
+    method<&explain_json>("explain_json", "explain_json" KTHENA_REQUEST_SIGNATURE "The same decision taken apart, as JSON."),
+};
+
+template <class Create>
+std::unique_ptr<Policy> make_policy(Create create, std::string_view text, const State& state) {
+  kthena_policy* policy = nullptr;
+  Error error;
+  check(create(borrow(text), &policy, &error), error);
+  return std::make_unique<Policy>(policy, state);
+}
+
+}  // namespace
+
+void register_policy(py::module_& module, State& state) {
+  intern_keywords(state);
+  py::class_<Policy> type(module, "Policy", "A routing policy. Immutable.");
+  type.def(py::init([&state](std::string_view preset) { return make_policy(kthena_policy_create_preset, preset, state); }),
+           "preset"_a)
+      .def(py::init([&state](std::string_view json) { return make_policy(kthena_policy_create_json, json, state); }),
+           py::kw_only(), "json"_a)
+      .def("to_json", [](const Policy& self) {
+        return text_of([&](char* buffer, size_t capacity, size_t* needed, kthena_error* error) {
+          return kthena_policy_json(self.get(), buffer, capacity, needed, error);
+        });
+      });
+  state.policy_type = reinterpret_cast<PyTypeObject*>(type.ptr());
+  for (PyMethodDef& definition : kMethods) {
+    auto descriptor = py::reinterpret_steal<py::object>(PyDescr_NewMethod(state.policy_type, &definition));
+    if (!descriptor) throw py::error_already_set();
+    type.attr(definition.ml_name) = descriptor;
+  }
+}
+
+}  // namespace kthena::python

@@ -1,0 +1,232 @@
+// pool.cpp
+#include "pool.hpp"
+
+#include <pybind11/numpy.h>
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "buffer.hpp"
+#include "state.hpp"
+#include "text.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace kthena::python {
+namespace {
+
+constexpr std::array<const char*, KTHENA_SIGNAL_COUNT> kSignalNames = {"running", "waiting", "kv_usage",
+                                                                       "ttft_s",  "tpot_s",  "in_flight"};
+
+std::int32_t find_signal(std::string_view name) {
+  for (std::size_t i = 0; i < kSignalNames.size(); ++i)
+    if (kSignalNames[i] == name) return static_cast<std::int32_t>(i);
+  std::string message = "there is no signal \"" + std::string(name) + "\"; the signals are";
+  for (const char* known : kSignalNames) message.append(known == kSignalNames[0] ? " " : ", ").append(known);
+  raise_error(KTHENA_NOT_FOUND, message);
+}
+
+/// Lists of strings as the C interface takes them.
+struct FlatStrings {
+  std::string bytes;
+  std::vector<std::uint64_t> offsets{0};
+
+  void add(py::handle text, const char* what) {
+    if (!PyUnicode_Check(text.ptr())) throw py::type_error(std::string(what) + " must be str");
+    Py_ssize_t size = 0;
+    const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+    if (data == nullptr) throw py::error_already_set();
+    bytes.append(data, static_cast<std::size_t>(size));
+    offsets.push_back(bytes.size());
+  }
+};
+
+void refuse_str(py::handle object, const char* what) {
+  if (PyUnicode_Check(object.ptr())) throw py::type_error(std::string(what) + " must be a sequence of str, not one str");
+}
+
+std::unique_ptr<Pool> make_pool(const py::iterable& ids, const py::object& models) {
+  refuse_str(ids, "ids");
+  FlatStrings id_text;
+  for (py::handle id : ids) id_text.add(id, "an id");
+  FlatStrings model_text;
+  std::vector<std::uint64_t> starts;
+  if (!models.is_none()) {
+    refuse_str(models, "models");
+    for (py::handle of_endpoint : models) {
+      refuse_str(of_endpoint, "models of an endpoint");
+      starts.push_back(model_text.offsets.size() - 1);
+      for (py::handle model : of_endpoint) model_text.add(model, "a model");
+    }
+    starts.push_back(model_text.offsets.size() - 1);
+    if (starts.size() != id_text.offsets.size())
+      raise_error(KTHENA_INVALID_ARGUMENT, "models: " + std::to_string(starts.size() - 1) + " lists for " +
+                                               std::to_string(id_text.offsets.size() - 1) + " endpoints");
+  }
+  kthena_pool* pool = nullptr;
+  Error error;
+  check(kthena_pool_create(id_text.bytes.data(), id_text.offsets.data(), id_text.offsets.size() - 1,
+                           starts.empty() ? nullptr : model_text.bytes.data(),
+                           starts.empty() ? nullptr : model_text.offsets.data(),
+                           starts.empty() ? nullptr : starts.data(), &pool, &error),
+        error);
+  return std::make_unique<Pool>(pool);
+}
+
+std::unique_ptr<Pool> pool_from_json(std::string_view json) {
+  kthena_pool* pool = nullptr;
+  Error error;
+  check(kthena_pool_create_json(borrow(json), &pool, &error), error);
+  return std::make_unique<Pool>(pool);
+}
+
+/// One time for all endpoints, or one for each.
+struct SampleTimes {
+  std::int64_t all = 0;
+  Buffer each;
+  bool has_each = false;
+
+  void read(const py::object& sampled_ns, std::size_t endpoints) {
+    if (PyIndex_Check(sampled_ns.ptr()) && !PySequence_Check(sampled_ns.ptr())) {  // an int or a numpy integer
+      all = read_one(sampled_ns);
+      return;
+    }
+    if (!each.acquire(sampled_ns.ptr(), "sampled_ns", Element::kInt64)) throw py::error_already_set();
+    if (each.size() != endpoints)
+      raise_error(KTHENA_INVALID_ARGUMENT, "sampled_ns: " + std::to_string(each.size()) + " times for " +
+                                               std::to_string(endpoints) + " endpoints");
+    has_each = true;
+  }
+
+  static std::int64_t read_one(const py::object& sampled_ns) {
+    py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(sampled_ns.ptr()));
+    if (!number) throw py::error_already_set();
+    const long long value = PyLong_AsLongLong(number.ptr());
+    if (value == -1 && PyErr_Occurred() != nullptr) {
+      PyErr_Clear();
+      raise_error(KTHENA_INVALID_ARGUMENT, "sampled_ns must fit in 64 bits");
+    }
+    return value;
+  }
+};
+
+struct Column {
+  std::int32_t signal = 0;
+  Buffer values;
+  std::vector<double> old_values;
+  std::vector<std::int64_t> old_times;
+};
+
+/// All columns or none, and all faults together.
+void update(Pool& pool, const std::array<py::object, KTHENA_SIGNAL_COUNT>& given, const py::object& sampled_ns) {
+  SampleTimes times;
+  times.read(sampled_ns, pool.size());
+  std::array<Column, KTHENA_SIGNAL_COUNT> columns;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (given[i].is_none()) continue;
+    Column& column = columns[count++];
+    column.signal = static_cast<std::int32_t>(i);
+    if (!column.values.acquire(given[i].ptr(), kSignalNames[i], Element::kFloat64)) throw py::error_already_set();
+  }
+  const std::span<Column> used(columns.data(), count);
+  const std::int64_t* each = times.has_each ? times.each.as<const std::int64_t>() : nullptr;
+  const std::size_t n = pool.size();
+  std::string faults;
+  kthena_status worst = KTHENA_OK;
+  pool.run<WriteLock>([&] {
+    if (count > 1) {
+      for (Column& column : used) {
+        column.old_values.resize(n);
+        column.old_times.resize(n);
+        kthena_pool_get_signal(pool.get(), column.signal, column.old_values.data(), column.old_times.data(), n, nullptr);
+      }
+    }
+    for (const Column& column : used) {
+      Error error;
+      const kthena_status status = kthena_pool_set_signal(pool.get(), column.signal, column.values.as<const double>(),
+                                                          column.values.size(), each, times.all, &error);
+      if (status == KTHENA_OK) continue;
+      worst = status;
+      if (!faults.empty()) faults += "; ";
+      faults += error.text();
+    }
+    if (worst == KTHENA_OK || count == 1) return;
+    for (const Column& column : used)
+      kthena_pool_set_signal(pool.get(), column.signal, column.old_values.data(), n, column.old_times.data(), 0, nullptr);
+  });
+  if (worst != KTHENA_OK) raise_error(worst, faults);
+}
+
+py::array_t<double> signal(Pool& pool, std::string_view name) {
+  const std::int32_t which = find_signal(name);
+  py::array_t<double> values(static_cast<py::ssize_t>(pool.size()));
+  double* data = values.mutable_data();
+  Error error;
+  kthena_status status = KTHENA_OK;
+  pool.run<ReadLock>(
+      [&] { status = kthena_pool_get_signal(pool.get(), which, data, nullptr, pool.size(), &error); });
+  check(status, error);
+  return values;
+}
+
+py::array_t<std::int64_t> sampled_ns(Pool& pool, std::string_view name) {
+  const std::int32_t which = find_signal(name);
+  std::vector<double> values(pool.size());
+  py::array_t<std::int64_t> times(static_cast<py::ssize_t>(pool.size()));
+  std::int64_t* data = times.mutable_data();
+  Error error;
+  kthena_status status = KTHENA_OK;
+  pool.run<ReadLock>(
+      [&] { status = kthena_pool_get_signal(pool.get(), which, values.data(), data, pool.size(), &error); });
+  check(status, error);
+  return times;
+}
+
+py::object find(const Pool& pool, std::string_view id) {
+  const std::uint32_t endpoint = kthena_pool_find(pool.get(), borrow(id));
+  if (endpoint == KTHENA_NONE) return py::none();
+  return py::int_(endpoint);
+}
+
+}  // namespace
+
+Pool::Pool(kthena_pool* pool) : pool_(pool), size_(kthena_pool_size(pool)), ids_(size_) {
+  for (std::size_t i = 0; i < size_; ++i) {
+    const kthena_str id = kthena_pool_id(pool, static_cast<std::uint32_t>(i));
+    ids_[i] = py::str(id.data, id.size);
+  }
+}
+
+void register_pool(py::module_& module, State& state) {
+  py::class_<Pool> type(module, "Pool", "Endpoints and what is known about them.");
+  type.def(py::init(&make_pool), "ids"_a, "models"_a = py::none())
+      .def(py::init(&pool_from_json), py::kw_only(), "json"_a)
+      .def("__len__", &Pool::size)
+      .def_property_readonly("ids", &Pool::ids, "Ids of the endpoints, in the order they were given.")
+      .def("find", &find, "id"_a, "Index of an endpoint, or None.")
+      .def(
+          "update",
+          [](Pool& self, py::object running, py::object waiting, py::object kv_usage, py::object ttft_s,
+             py::object tpot_s, py::object in_flight, const py::object& sampled) {
+            update(self,
+                   {std::move(running), std::move(waiting), std::move(kv_usage), std::move(ttft_s), std::move(tpot_s),
+                    std::move(in_flight)},
+                   sampled);
+          },
+          py::kw_only(), "running"_a = py::none(), "waiting"_a = py::none(), "kv_usage"_a = py::none(),
+          "ttft_s"_a = py::none(), "tpot_s"_a = py::none(), "in_flight"_a = py::none(), "sampled_ns"_a,
+          "Replaces columns. Arrays of float64 are read in place.")
+      .def("signal", &signal, "name"_a, "One column; NaN where never sampled.")
+      .def("sampled_ns", &sampled_ns, "name"_a, "Sample times of one column.");
+  state.pool_type = reinterpret_cast<PyTypeObject*>(type.ptr());
+}
+
+}  // namespace kthena::python

@@ -1,0 +1,45 @@
+// state.hpp
+//
+// What one interpreter needs beside its pybind11 types. Made when the module is initialised and never freed: objects that point to it
+// may be the last to go when an interpreter ends.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+
+namespace kthena::python {
+
+/// Arguments of decide() and explain_json() that are given by name.
+enum RequestKeyword : std::size_t {
+  kId,
+  kModel,
+  kPromptTokens,
+  kPrefixDepths,
+  kPrefixTotal,
+  kHistoryDepths,
+  kHistoryTotal,
+  kSequence,
+  kNowNs,
+  kSeed,
+  kRequestKeywords
+};
+
+struct State {
+  PyTypeObject* pool_type = nullptr;
+  PyTypeObject* policy_type = nullptr;
+  PyTypeObject* decision_type = nullptr;
+  PyObject* keywords[kRequestKeywords] = {};  // interned
+  PyObject* reasons = nullptr;                // dict: code -> kthena.reasons.Reason
+  PyObject* outcomes = nullptr;               // dict: code -> kthena.types.Outcome
+};
+
+/// Fills pool_type, or what the others are for; each is in the file of that name.
+void register_pool(pybind11::module_& module, State& state);
+void register_policy(pybind11::module_& module, State& state);
+void register_decision(pybind11::module_& module, State& state);
+void register_prefix(pybind11::module_& module);
+void register_simulation(pybind11::module_& module);
+void register_functions(pybind11::module_& module);
+
+}  // namespace kthena::python
