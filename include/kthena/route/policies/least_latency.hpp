@@ -9,8 +9,8 @@
 #pragma once
 
 #include <array>
-#include <limits>
 
+#include "kthena/route/column.hpp"
 #include "kthena/route/option.hpp"
 #include "kthena/route/policies/truncate.hpp"
 #include "kthena/route/scoring.hpp"
@@ -38,35 +38,28 @@ class LeastLatency {
   void score(const ScoreContext& context, std::span<double> out) const noexcept {
     const double* ttft = context.column(Signal::kTtft).data();
     const double* tpot = context.column(Signal::kTpot).data();
-    Range first;
-    Range token;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const bool measured = (ttft[i] > 0) & (tpot[i] > 0);
-      first.add(measured ? ttft[i] : kMissing);
-      token.add(measured ? tpot[i] : kMissing);
-    }
+    // `out` serves as scratch: each column without those that are not measured.
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = (ttft[i] > 0) & (tpot[i] > 0) ? ttft[i] : kMissing;
+    const ColumnRange first = column_range(out);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = (ttft[i] > 0) & (tpot[i] > 0) ? tpot[i] : kMissing;
+    const ColumnRange token = column_range(out);
+
     const double share = options_.ttft_share;
     const double rest = 1 - share;
-    const double first_span = first.max - first.min;
-    const double token_span = token.max - token.min;
+    const double unmeasured = options_.unmeasured_score;
+    const bool first_differs = first.max > first.min;
+    const bool token_differs = token.max > token.min;
+    const double first_span = first_differs ? first.max - first.min : 1;
+    const double token_span = token_differs ? token.max - token.min : 1;
     for (std::size_t i = 0; i < out.size(); ++i) {
-      const double s_first = first_span > 0 ? 100 * (first.max - ttft[i]) / first_span : 100;
-      const double s_token = token_span > 0 ? 100 * (token.max - tpot[i]) / token_span : 100;
-      const bool measured = (ttft[i] > 0) & (tpot[i] > 0);
-      out[i] = truncate_score(measured ? share * s_first + rest * s_token : options_.unmeasured_score);
+      const double by_first = 100 * (first.max - ttft[i]) / first_span;
+      const double by_token = 100 * (token.max - tpot[i]) / token_span;
+      const double score = share * (first_differs ? by_first : 100) + rest * (token_differs ? by_token : 100);
+      out[i] = truncate_score((ttft[i] > 0) & (tpot[i] > 0) ? score : unmeasured);
     }
   }
 
  private:
-  struct Range {
-    double min = std::numeric_limits<double>::infinity();
-    double max = -std::numeric_limits<double>::infinity();
-    void add(double x) noexcept {  // NaN changes nothing
-      min = x < min ? x : min;
-      max = x > max ? x : max;
-    }
-  };
-
   Options options_;
 };
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kthena/route/column.hpp"
 #include "kthena/route/option.hpp"
 #include "kthena/route/policies/truncate.hpp"
 #include "kthena/route/scoring.hpp"
@@ -33,12 +34,15 @@ class LeastRequestFilter {
   explicit LeastRequestFilter(Options options = {}) : options_(options) {}
 
   void filter(const PoolView& view, const Request&, std::span<std::uint8_t> keep) const noexcept {
-    const double* waiting = view.values[static_cast<std::size_t>(Signal::kWaiting)];
     const double limit = options_.max_waiting;
-    for (std::size_t i = 0; i < keep.size(); ++i) {
-      const double queue = waiting == nullptr || is_missing(waiting[i]) ? 0 : waiting[i];
-      keep[i] = static_cast<std::uint8_t>(keep[i] & static_cast<std::uint8_t>(queue < limit));
+    if (!(limit > 0)) {
+      std::fill(keep.begin(), keep.end(), std::uint8_t{0});
+      return;
     }
+    const double* waiting = view.values[static_cast<std::size_t>(Signal::kWaiting)];
+    if (waiting == nullptr || column_max({waiting, keep.size()}) < limit) return;  // most often nobody is over
+    for (std::size_t i = 0; i < keep.size(); ++i)
+      keep[i] = static_cast<std::uint8_t>(keep[i] & static_cast<std::uint8_t>(!(waiting[i] >= limit)));
   }
 
   [[nodiscard]] Reason explain(const PoolView& view, const Request&, EndpointIndex endpoint) const {
@@ -61,12 +65,7 @@ struct LeastRequestOptions {
 namespace detail {
 /// out holds each candidate's load (NaN: abstains). score = int(((max - load) / max) * 100); all get 100 when max is 0.
 inline void score_by_load(std::span<double> out) noexcept {
-  double lane[4] = {0, 0, 0, 0};  // four chains, for the maximum has a latency of four cycles
-  std::size_t i = 0;
-  for (; i + 4 <= out.size(); i += 4)
-    for (std::size_t k = 0; k < 4; ++k) lane[k] = out[i + k] > lane[k] ? out[i + k] : lane[k];
-  for (; i < out.size(); ++i) lane[0] = out[i] > lane[0] ? out[i] : lane[0];
-  const double max = std::max(std::max(lane[0], lane[1]), std::max(lane[2], lane[3]));
+  const double max = column_max(out);
   if (max > 0) {
     for (double& x : out) x = truncate_score(((max - x) / max) * 100);
   } else {

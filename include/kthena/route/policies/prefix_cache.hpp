@@ -9,6 +9,7 @@
 //   Known for  treating all of a short prompt as worth as much as all of a long one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "kthena/route/option.hpp"
@@ -20,10 +21,17 @@ namespace kthena::route {
 namespace detail {
 /// Everyone gets 0 when nothing is known about the prompt.
 inline void score_by_depth(std::span<const std::uint32_t> depths, std::uint32_t total, std::span<double> out) noexcept {
+  if (total == 0) {
+    std::fill(out.begin(), out.end(), 0.0);
+    return;
+  }
   const double whole = total;
+  const auto limit =
+      static_cast<std::int32_t>(std::min(total, 0x7FFFFFFFu));  // signed, for SSE2 has no unsigned conversion
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::uint32_t depth = depths[i] < total ? depths[i] : total;
-    out[i] = total == 0 ? 0 : truncate_score((static_cast<double>(static_cast<std::int32_t>(depth)) / whole) * 100);
+    const std::uint32_t held = std::min(depths[i], 0x7FFFFFFFu);
+    const std::int32_t depth = std::min(static_cast<std::int32_t>(held), limit);
+    out[i] = truncate_score((static_cast<double>(depth) / whole) * 100);
   }
 }
 }  // namespace detail
