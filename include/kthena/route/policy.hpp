@@ -60,7 +60,7 @@ struct PartInfo {
 /// All parts, filters first, then scorers, then pickers, each in order of registration. [any thread]
 std::vector<PartInfo> list_parts();
 
-/// Whether a request fits a pool: depths are absent or one per endpoint. kInvalidArgument names the field. [any thread]
+/// Whether a request fits a pool: depths are absent or one per endpoint, prompts not longer than kMaxBlocks. kInvalidArgument names the field. [any thread]
 Status check(const PoolView& view, const Request& request);
 
 /// All that is wrong with a spec, by path: unknown or repeated names, weights that are negative, not finite or above 1e9, unknown,

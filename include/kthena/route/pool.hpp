@@ -45,9 +45,9 @@ struct Sample {
 
 /// One endpoint as a row.
 struct Endpoint {
-  std::string id;                                             ///< unique, not empty
+  std::string id{};                                           ///< unique, not empty
   std::array<std::optional<Sample>, kSignalCount> signals{};  ///< by Signal; nullopt: never sampled
-  std::vector<std::string> models;                            ///< served model and adapter names; any order
+  std::vector<std::string> models{};                          ///< served model and adapter names; any order
 
   Endpoint& set(Signal signal, double value, Time sampled_ns = 0) {
     signals[static_cast<std::size_t>(signal)] = Sample{value, sampled_ns};

@@ -12,10 +12,13 @@
 
 namespace kthena::route {
 
+/// The longest prompt, in blocks.
+inline constexpr std::uint32_t kMaxBlocks = 0x7FFFFFFF;
+
 /// How much of the prompt each endpoint is known to hold.
 struct PrefixMatch {
-  std::span<const std::uint32_t> depth_blocks;  ///< leading blocks held, by endpoint in pool order; empty: not known
-  std::uint32_t total_blocks = 0;               ///< blocks of the prompt; depths above it count as it
+  std::span<const std::uint32_t> depth_blocks{};  ///< leading blocks held, by endpoint in pool order; empty: not known
+  std::uint32_t total_blocks = 0;               ///< blocks of the prompt, 0..kMaxBlocks; depths above it count as it
 };
 
 struct Request {
