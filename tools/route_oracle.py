@@ -336,9 +336,22 @@ def decide(case: Case) -> tuple[Json, dict[str, dict[str, Score]]]:
 # ---------------------------------------------------------------- files
 
 
+def digits(value: float) -> str:
+    """The shortest digits that read back equal; the library goes over to an exponent at 1e15, repr() at 1e16."""
+    text = repr(value)
+    if 1e15 <= abs(value) < 1e16:
+        mantissa = text.removesuffix(".0").rstrip("0")
+        text = f"{mantissa[0]}.{mantissa[1:]}e+15" if len(mantissa) > 1 else f"{mantissa}e+15"
+    return text
+
+
 def compact(value: Json) -> str:
     """JSON without blanks, as the library writes it."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{compact(name)}:{compact(member)}" for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(compact, value)) + "]"
+    return digits(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
 
 
 def spaced(value: Json) -> str:

@@ -89,11 +89,12 @@ Result<std::string> decide_document(std::string_view json) {
   if (const Json* policy = find_member(document, "policy")) spec = read_policy(*policy, "policy", faults);
   const bool explain = read_bool(document, "explain", "", false, faults);
 
-  // A pool with faults has no endpoints that depths could name, so those of the request would be faults that are not there.
+  // A pool with faults has no endpoints that depths could name: "no such endpoint" would be a fault that is not there.
   auto pool = builder.build();
+  const bool known = find_member(document, "pool") != nullptr && pool.ok() && pool_faults.empty();
   RequestDocument request;
-  if (const Json* given = find_member(document, "request"); given != nullptr && pool.ok())
-    request = read_request(*given, *pool, "request", faults);
+  if (const Json* given = find_member(document, "request"))
+    request = read_request(*given, known ? &*pool : nullptr, "request", faults);
   if (!faults.empty()) return faults.status();
 
   auto policy = route::Policy::create(spec);

@@ -55,6 +55,7 @@ std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string&
       endpoint.id = where;  // stands in, so that no second fault is reported for this row
     } else {
       endpoint.id = read_string(row, "id", where, "", faults);
+      if (const Json* id = find_member(row, "id"); id != nullptr && !id->is_string()) endpoint.id = where;
       const Time sampled_ns = read_integer(row, "sampled_ns", where, 0, faults);
       for (std::size_t s = 0; s < route::kSignalCount; ++s)
         read_signal(row, static_cast<route::Signal>(s), where, sampled_ns, endpoint, faults);

@@ -10,13 +10,13 @@ namespace {
 
 constexpr std::uint64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 
-void read_match(const Json& request, std::string_view member, const route::PoolSnapshot& pool, const std::string& path,
+void read_match(const Json& request, std::string_view member, const route::PoolSnapshot* pool, const std::string& path,
                 std::uint32_t& total, std::vector<std::uint32_t>& depths, Faults& faults) {
   const Json* match = find_member(request, member);
   if (match == nullptr) return;
   const std::string where = member_path(path, member);
   if (!expect_object(*match, where, {"total_blocks", "depth_blocks"}, faults)) return;
-  total = static_cast<std::uint32_t>(read_unsigned(*match, "total_blocks", where, 0, kMax32, faults));
+  total = static_cast<std::uint32_t>(read_unsigned(*match, "total_blocks", where, 0, route::kMaxBlocks, faults));
   const Json* by_id = find_member(*match, "depth_blocks");
   if (by_id == nullptr) return;
   const std::string depths_path = member_path(where, "depth_blocks");
@@ -24,20 +24,21 @@ void read_match(const Json& request, std::string_view member, const route::PoolS
     faults.add(depths_path, "must be an object of endpoint ids");
     return;
   }
-  depths.assign(pool.size(), 0);
+  if (pool != nullptr) depths.assign(pool->size(), 0);
   for (const auto& [id, value] : by_id->items()) {
-    const EndpointIndex endpoint = pool.find(id);
-    if (!endpoint.valid()) {
+    const auto depth = static_cast<std::uint32_t>(read_unsigned(*by_id, id, depths_path, 0, kMax32, faults));
+    if (pool == nullptr) continue;
+    if (const EndpointIndex endpoint = pool->find(id); endpoint.valid()) {
+      depths[endpoint.value] = depth;
+    } else {
       faults.add(member_path(depths_path, id), "no such endpoint in the pool");
-      continue;
     }
-    depths[endpoint.value] = static_cast<std::uint32_t>(read_unsigned(*by_id, id, depths_path, 0, kMax32, faults));
   }
 }
 
 }  // namespace
 
-RequestDocument read_request(const Json& json, const route::PoolSnapshot& pool, const std::string& path,
+RequestDocument read_request(const Json& json, const route::PoolSnapshot* pool, const std::string& path,
                              Faults& faults) {
   RequestDocument request;
   if (!expect_object(json, path, {"id", "model", "prompt_tokens", "prefix", "history", "sequence", "now_ns", "seed"},
@@ -58,7 +59,7 @@ Result<RequestDocument> parse_request(std::string_view json, const route::PoolSn
   Faults faults;
   const Json document = parse_json(json, faults);
   if (!faults.empty()) return faults.status();
-  RequestDocument request = read_request(document, pool, "", faults);
+  RequestDocument request = read_request(document, &pool, "", faults);
   if (!faults.empty()) return faults.status();
   return request;
 }

@@ -15,7 +15,8 @@ namespace kthena::manifest {
 route::PolicySpec read_policy(const Json& json, const std::string& path, Faults& faults);
 /// Includes what PoolBuilder would complain of.
 std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string& path, Faults& faults);
-RequestDocument read_request(const Json& json, const route::PoolSnapshot& pool, const std::string& path,
+/// Without a pool, the one it belongs to being at fault, depths may name any endpoint and are not kept.
+RequestDocument read_request(const Json& json, const route::PoolSnapshot* pool, const std::string& path,
                              Faults& faults);
 
 }  // namespace kthena::manifest

@@ -2,6 +2,7 @@
 //
 // Policy::explain: the same steps as decide, with what each part said kept.
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -19,7 +20,10 @@ Duration oldest_sample(const PoolView& view, std::size_t endpoint, Time now_ns) 
   Time oldest = std::numeric_limits<Time>::max();
   for (const Time* sampled : view.sampled)
     if (sampled != nullptr && sampled[endpoint] != kNever) oldest = std::min(oldest, sampled[endpoint]);
-  return oldest >= now_ns ? 0 : now_ns - oldest;
+  if (oldest >= now_ns) return 0;
+  // Unsigned, for the difference of two times may exceed a Duration.
+  const std::uint64_t age = static_cast<std::uint64_t>(now_ns) - static_cast<std::uint64_t>(oldest);
+  return static_cast<Duration>(std::min<std::uint64_t>(age, std::numeric_limits<Duration>::max()));
 }
 
 template <class Variant>

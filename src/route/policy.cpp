@@ -25,6 +25,8 @@ void check_repeats(const Parts& parts, const std::string& path, Faults& faults) 
 }
 
 Status check_depths(const char* field, const PrefixMatch& match, std::size_t endpoints) {
+  if (match.total_blocks > kMaxBlocks)
+    return invalid_argument(std::string("request.") + field + ".total_blocks: must not exceed 2147483647");
   if (match.depth_blocks.empty() || match.depth_blocks.size() == endpoints) return {};
   return invalid_argument(std::string("request.") + field +
                           ".depth_blocks: " + std::to_string(match.depth_blocks.size()) + " depths for " +
