@@ -12,7 +12,9 @@ namespace {
 constexpr int kMaxDepth = 32;
 
 std::string type_of(const Json& value) {
-  return value.is_number() ? "a number" : value.is_null() ? "null" : std::string("a ") + value.type_name();
+  if (value.is_number()) return "a number";
+  if (value.is_null()) return "null";
+  return (value.is_structured() ? "an " : "a ") + std::string(value.type_name());
 }
 
 void wrong_type(const Json& value, const std::string& path, const char* wanted, Faults& faults) {
