@@ -1,0 +1,57 @@
+// include/kthena/sim/scenario.hpp
+//
+// Scenario: one policy on one fleet under one workload. Everything a simulation depends on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "kthena/base/engine_model.hpp"
+#include "kthena/base/status.hpp"
+#include "kthena/base/time.hpp"
+#include "kthena/route/policy.hpp"
+#include "kthena/sim/engines.hpp"
+#include "kthena/sim/workload.hpp"
+
+namespace kthena::sim {
+
+/// Who feeds Request::prefix and Request::history.
+enum class PrefixSource : std::uint8_t {
+  kAuto = 0,         ///< kKthena for policies whose name starts with "kthena-", else kExact
+  kKthena = 1,       ///< "kthena-unchained": its two stores: owners of unchained blocks, history of prompt bytes
+  kExact = 2,        ///< "exact": prefix::PrefixIndex over the engines' KV events feeds both
+};
+
+struct Client {
+  /// Requests in flight at most (a closed loop). 0: as many as come (an open loop). DEFAULT: 0.
+  std::uint32_t concurrency = 0;
+  /// Divides the arrival times of the workload; only the order counts when it is 0. Range 0 or [0.01, 1e6]. DEFAULT: 1.
+  double speed = 1;
+};
+
+struct Scenario {
+  Workload workload;
+  std::uint32_t replicas = 3;                     ///< 1..4096
+  EngineModel engine = engine_model("qwen2.5-7b@910b-fit").value();
+  route::PolicySpec policy;
+  Client client;
+  /// Age that the engines' metrics reach before the router reads them again. Range [1 ms, 1 h]. DEFAULT: 1 s, as Kthena's router.
+  Duration poll_interval_ns = kSecond;
+  /// From the end of a step to the router's knowledge of its KV events. Range [0, 1 h]. DEFAULT: 0.
+  Duration kv_event_delay_ns = 0;
+  PrefixSource prefix_source = PrefixSource::kAuto;
+  /// Times that the same requests are sent; engines and router stay as they are in between. A run starts one poll interval after the
+  /// end of the one before. Range 1..1000. DEFAULT: 1.
+  std::uint32_t runs = 1;
+  std::uint64_t seed = 1;                         ///< for ties and random choices; the workload has its own
+  /// Only the first requests of the workload; 0: all. DEFAULT: 0.
+  std::uint64_t request_limit = 0;
+};
+
+/// What the published benchmark ran: 3 replicas, closed loop of 300, 3 runs, and polls every 2.7 s (the one fitted constant).
+Scenario published_scenario(Workload workload, route::PolicySpec policy);
+
+/// Every fault with its field.
+Status check(const Scenario& scenario);
+
+}  // namespace kthena::sim

@@ -1,0 +1,14 @@
+// The random streams of the simulator: each its own, so that none disturbs another (a policy never changes the workload).
+#pragma once
+
+#include <cstdint>
+
+namespace kthena::sim::detail {
+
+enum RandomStreamId : std::uint64_t {
+  kShuffleStream = 1,
+  kArrivalStream = 2,
+  kTickStream = 3,
+};
+
+}  // namespace kthena::sim::detail

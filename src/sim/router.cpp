@@ -1,0 +1,224 @@
+#include "sim/router.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "kthena/base/hash.hpp"
+#include "sim/content_cursor.hpp"
+
+namespace kthena::sim::detail {
+namespace {
+
+constexpr std::uint64_t kModel = hash_id("model");
+constexpr std::uint32_t kKthenaBlocks = 128;            // of a prompt, that its plugins look at
+constexpr std::uint32_t kHistoryTokens = 16;            // 64 bytes of text at 4 bytes per token
+constexpr std::uint64_t kHistoryStart = hash_id("history");
+
+/// Any hash with the right equalities will do: simulated blocks have no tokens.
+constexpr std::uint64_t content_hash(std::uint32_t id) noexcept { return mix64(std::uint64_t{id} + 1); }
+
+bool scores_by(const route::PolicySpec& policy, std::string_view scorer) {
+  return std::any_of(policy.scorers.begin(), policy.scorers.end(),
+                     [&](const route::PartSpec& part) { return part.name == scorer; });
+}
+
+/// Zero-padded, so that the order of ids is the order of engines.
+std::string padded_id(std::uint32_t engine) {
+  std::string digits = std::to_string(engine);
+  return "engine-" + std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits;
+}
+
+}  // namespace
+
+PrefixSource resolve(PrefixSource source, const route::PolicySpec& policy) noexcept {
+  if (source != PrefixSource::kAuto) return source;
+  return policy.name.starts_with("kthena-") ? PrefixSource::kKthena : PrefixSource::kExact;
+}
+
+Router::Router(const Scenario& scenario, const BlockChains& chains, route::Policy policy)
+    : workload_(&scenario.workload),
+      chains_(&chains),
+      policy_(std::move(policy)),
+      seed_(scenario.seed),
+      last_(scenario.replicas) {
+  for (std::uint32_t i = 0; i < scenario.replicas; ++i) workers_.push_back({i});
+}
+
+Result<Router> Router::create(const Scenario& scenario, const BlockChains& chains) {
+  Result<route::Policy> policy = route::Policy::create(scenario.policy);
+  if (!policy.ok()) return policy.status();
+  Router router(scenario, chains, std::move(policy).value());
+
+  route::PoolBuilder builder;
+  for (std::uint32_t i = 0; i < scenario.replicas; ++i) builder.add({.id = padded_id(i), .signals = {}, .models = {"model"}});
+  Result<route::PoolSnapshot> pool = builder.build();
+  if (!pool.ok()) return pool.status();
+  router.pool_ = std::make_unique<route::PoolSnapshot>(std::move(pool).value());
+  router.view_ = router.pool_->view();
+  for (std::size_t i = 0; i < route::kSignalCount; ++i) {
+    router.columns_[i].assign(scenario.replicas, 0);
+    router.view_.values[i] = router.columns_[i].data();
+  }
+  router.in_flight_ = router.column(route::Signal::kInFlight).data();
+  router.workspace_.reserve(scenario.replicas);
+  if (Status status = router.make_stores(scenario); !status.ok()) return status;
+  return router;
+}
+
+// Only what some scorer reads.
+Status Router::make_stores(const Scenario& scenario) {
+  const bool reads_prefix = scores_by(scenario.policy, "kvcache-aware");
+  const bool reads_history = scores_by(scenario.policy, "prefix-cache");
+  if (!reads_prefix && !reads_history) return {};
+  prefix_depths_.assign(scenario.replicas, 0);
+  if (resolve(scenario.prefix_source, scenario.policy) == PrefixSource::kKthena) {
+    if (reads_prefix) owners_.emplace();
+    if (reads_history) {
+      Result<prefix::compat::ByteHistory> history = prefix::compat::ByteHistory::create({});
+      if (!history.ok()) return history.status();
+      history_.emplace(std::move(history).value());
+      history_depths_.assign(scenario.replicas, 0);
+      make_history_hashes();
+    }
+    return {};
+  }
+  prefix::PrefixIndexOptions options;
+  options.block_tokens = chains_->block_tokens;
+  options.max_workers = std::max(options.max_workers, scenario.replicas);
+  Result<prefix::PrefixIndex> index = prefix::PrefixIndex::create(options);
+  if (!index.ok()) return index.status();
+  index_.emplace(std::move(index).value());
+  for (WorkerId& worker : workers_) {
+    Result<WorkerId> added = index_->add_worker(padded_id(worker.value));
+    if (!added.ok()) return added.status();
+    worker = *added;
+  }
+  query_ = index_->make_query({.model = "model", .adapter = {}, .tenant = {}, .block_tokens = chains_->block_tokens});
+  parents_.assign(chains_->shared, Sequence::kNone);
+  for (std::size_t i = 0; i < workload_->size(); ++i) {
+    const std::uint32_t* ids = chains_->ids.data() + chains_->offsets[i];
+    for (std::uint32_t k = 1; k < workload_->prompt_tokens[i] / chains_->block_tokens; ++k) parents_[ids[k]] = ids[k - 1];
+  }
+  return {};
+}
+
+void Router::make_history_hashes() {
+  history_offsets_.push_back(0);
+  for (std::size_t i = 0; i < workload_->size(); ++i) {
+    ContentCursor cursor(*workload_, i);
+    std::uint64_t hash = kHistoryStart;
+    const std::uint32_t seen = std::min(workload_->prompt_tokens[i], kKthenaBlocks * kHistoryTokens);
+    for (std::uint32_t at = 0; at < seen; at += kHistoryTokens) {
+      hash = combine64(hash, cursor.next(std::min(kHistoryTokens, seen - at)));
+      history_hashes_.push_back(hash);
+    }
+    history_offsets_.push_back(static_cast<std::uint32_t>(history_hashes_.size()));
+  }
+}
+
+std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time now) {
+  route::Request asked;
+  asked.model = "model";
+  asked.prompt_tokens = workload_->prompt_tokens[request];
+  asked.sequence = sequence;
+  if (wants_kv_events()) {
+    const std::uint32_t block = chains_->block_tokens;
+    const std::uint32_t full = asked.prompt_tokens / block;
+    const std::uint32_t* ids = chains_->ids.data() + chains_->offsets[request];
+    hashes_.clear();
+    if (owners_) {  // its last partial block counts, though no engine ever publishes one
+      const std::uint32_t total = std::min((asked.prompt_tokens + block - 1) / block, kKthenaBlocks);
+      for (std::uint32_t i = 0; i < total; ++i) hashes_.push_back(content_hash(i < full ? ids[i] : chains_->total));
+      owners_->find(kModel, hashes_, workers_, prefix_depths_);
+      asked.prefix = {prefix_depths_, total};
+    } else {
+      for (std::uint32_t i = 0; i < full; ++i) hashes_.push_back(content_hash(ids[i]));
+      query_.clear();
+      (void)query_.extend_contents(hashes_);  // cannot fail: no tokens wait in it
+      index_->find_for(query_, workers_, prefix_depths_);
+      asked.prefix = {prefix_depths_, full};
+    }
+  }
+  if (history_) {
+    const std::uint32_t first = history_offsets_[request];
+    const std::uint32_t total = history_offsets_[request + 1] - first;
+    const std::span<const std::uint64_t> hashes{history_hashes_.data() + first, total};
+    history_->find(kModel, hashes, workers_, combine64(seed_, sequence), history_depths_);
+    asked.history = {history_depths_, total};
+  }
+  const route::Decision decision = policy_.decide(view_, asked, {now, seed_}, workspace_);
+  return decision.outcome == route::Outcome::kRouted ? decision.endpoint.value : kNobody;
+}
+
+void Router::answered(std::uint32_t request, std::uint32_t engine) {
+  in_flight_[engine] -= 1;
+  if (!history_) return;
+  const std::uint32_t first = history_offsets_[request];
+  history_->add(kModel, workers_[engine], {history_hashes_.data() + first, history_offsets_[request + 1] - first});
+}
+
+void Router::poll(std::span<const Engine> engines) {
+  const auto mean_s = [](Duration sum_ns, std::uint64_t count) {
+    return count == 0 ? 0 : to_seconds(sum_ns) / static_cast<double>(count);
+  };
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    const Engine& engine = engines[i];
+    const EngineCounters& counters = engine.counters();
+    LastPoll& last = last_[i];
+    column(route::Signal::kRunning)[i] = engine.running();
+    column(route::Signal::kWaiting)[i] = engine.waiting();
+    column(route::Signal::kKvUsage)[i] =
+        static_cast<double>(engine.cache().referenced()) / static_cast<double>(engine.cache().capacity());
+    column(route::Signal::kTtft)[i] = mean_s(counters.ttft_sum_ns - last.ttft_sum_ns, counters.ttft_count - last.ttft_count);
+    column(route::Signal::kTpot)[i] = mean_s(counters.tpot_sum_ns - last.tpot_sum_ns, counters.tpot_count - last.tpot_count);
+    last = {counters.ttft_sum_ns, counters.ttft_count, counters.tpot_sum_ns, counters.tpot_count};
+  }
+}
+
+void Router::apply(std::uint32_t engine, std::span<const std::uint32_t> events) {
+  if (owners_) apply_to_owners(engine, events);
+  if (index_) apply_to_index(engine, events);
+}
+
+// Neighbours of one kind go in one call.
+void Router::apply_to_owners(std::uint32_t engine, std::span<const std::uint32_t> events) {
+  for (std::size_t i = 0; i < events.size();) {
+    const std::uint32_t kind = events[i] & Engine::kRemoved;
+    hashes_.clear();
+    for (; i < events.size() && (events[i] & Engine::kRemoved) == kind; ++i)
+      hashes_.push_back(content_hash(events[i] & ~Engine::kRemoved));
+    if (kind != 0) {
+      owners_->remove(kModel, workers_[engine], hashes_);
+    } else {
+      owners_->store(kModel, workers_[engine], hashes_);
+    }
+  }
+}
+
+void Router::apply_to_index(std::uint32_t engine, std::span<const std::uint32_t> events) {
+  const WorkerId worker = workers_[engine];
+  for (std::size_t i = 0; i < events.size();) {
+    hashes_.clear();
+    if ((events[i] & Engine::kRemoved) != 0) {
+      for (; i < events.size() && (events[i] & Engine::kRemoved) != 0; ++i)
+        hashes_.push_back(content_hash(events[i] & ~Engine::kRemoved));
+      (void)index_->apply(BlockRemoved{.worker = worker, .engine_hashes = hashes_});
+      continue;
+    }
+    const std::uint32_t parent = parents_[events[i]];
+    BlockStored stored;
+    stored.worker = worker;
+    stored.namespace_key = query_.namespace_key();
+    if (parent != Sequence::kNone) stored.parent = content_hash(parent);
+    std::uint32_t before = parent;
+    for (; i < events.size() && (events[i] & Engine::kRemoved) == 0 && parents_[events[i]] == before; ++i) {
+      hashes_.push_back(content_hash(events[i]));
+      before = events[i];
+    }
+    stored.engine_hashes = hashes_;
+    stored.content_hashes = hashes_;
+    (void)index_->apply(stored);
+  }
+}
+
+}  // namespace kthena::sim::detail

@@ -1,0 +1,90 @@
+// Router: the library's own policy over what a router would know: metrics as old as the last poll, its own count of requests in flight,
+// and prefix stores fed by KV events or by its own memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kthena/base/status.hpp"
+#include "kthena/prefix/compat/byte_history.hpp"
+#include "kthena/prefix/compat/unchained_owners.hpp"
+#include "kthena/prefix/index.hpp"
+#include "kthena/route/policy.hpp"
+#include "kthena/sim/scenario.hpp"
+#include "sim/block_chains.hpp"
+#include "sim/engine.hpp"
+
+namespace kthena::sim::detail {
+
+class Router {
+ public:
+  static constexpr std::uint32_t kNobody = 0xFFFFFFFFu;
+
+  /// `workload` and `chains` outlive the router.
+  static Result<Router> create(const Scenario& scenario, const BlockChains& chains);
+
+  [[nodiscard]] std::string endpoint_id(std::size_t engine) const { return pool_->ids()[engine]; }
+  /// Whether any scorer reads the engines' KV events.
+  [[nodiscard]] bool wants_kv_events() const noexcept { return owners_.has_value() || index_.has_value(); }
+
+  /// The engine for a request, or kNobody. `sequence` counts requests over all runs.
+  std::uint32_t decide(std::uint32_t request, std::uint64_t sequence, Time now);
+  void sent(std::uint32_t engine) noexcept { in_flight_[engine] += 1; }
+  /// The answer is complete.
+  void answered(std::uint32_t request, std::uint32_t engine);
+
+  /// Reads the metrics of all engines.
+  void poll(std::span<const Engine> engines);
+  /// KV events of one step of one engine, as Engine::kv_events().
+  void apply(std::uint32_t engine, std::span<const std::uint32_t> events);
+
+ private:
+  Router(const Scenario& scenario, const BlockChains& chains, route::Policy policy);
+  Status make_stores(const Scenario& scenario);
+  void make_history_hashes();
+  void apply_to_owners(std::uint32_t engine, std::span<const std::uint32_t> events);
+  void apply_to_index(std::uint32_t engine, std::span<const std::uint32_t> events);
+
+  struct LastPoll {
+    Duration ttft_sum_ns = 0;
+    std::uint64_t ttft_count = 0;
+    Duration tpot_sum_ns = 0;
+    std::uint64_t tpot_count = 0;
+  };
+
+  const Workload* workload_;
+  const BlockChains* chains_;
+  route::Policy policy_;
+  route::Workspace workspace_;
+  std::uint64_t seed_;
+
+  // The pool: ids from a snapshot, columns of our own.
+  std::unique_ptr<route::PoolSnapshot> pool_;
+  route::PoolView view_;
+  std::array<std::vector<double>, route::kSignalCount> columns_;
+  std::vector<double>& column(route::Signal signal) { return columns_[static_cast<std::size_t>(signal)]; }
+  std::vector<LastPoll> last_;
+  double* in_flight_ = nullptr;
+
+  std::vector<WorkerId> workers_;
+  std::optional<prefix::compat::UnchainedOwners> owners_;
+  std::optional<prefix::compat::ByteHistory> history_;
+  std::optional<prefix::PrefixIndex> index_;
+  prefix::PrefixQuery query_;
+  std::vector<std::uint32_t> parents_;        // for the index: shared id -> the id before it in its chain, or kNone
+  std::vector<std::uint64_t> hashes_;         // scratch
+  std::vector<std::uint32_t> prefix_depths_;  // scratch
+  std::vector<std::uint32_t> history_depths_;
+  std::vector<std::uint32_t> history_offsets_;
+  std::vector<std::uint64_t> history_hashes_;
+};
+
+/// The source that kAuto means for a policy.
+PrefixSource resolve(PrefixSource source, const route::PolicySpec& policy) noexcept;
+
+}  // namespace kthena::sim::detail

@@ -1,0 +1,46 @@
+#include "kthena/sim/scenario.hpp"
+
+#include <utility>
+
+#include "kthena/base/faults.hpp"
+
+namespace kthena::sim {
+
+Scenario published_scenario(Workload workload, route::PolicySpec policy) {
+  Scenario scenario;
+  scenario.workload = std::move(workload);
+  scenario.policy = std::move(policy);
+  scenario.client.concurrency = 300;
+  scenario.poll_interval_ns = 2'700 * kMillisecond;
+  scenario.runs = 3;
+  return scenario;
+}
+
+Status check(const Scenario& scenario) {
+  Faults faults;
+  const auto number = [&](bool good, const char* field, const char* range) {
+    if (!good) faults.add(field, std::string("not in ") + range);
+  };
+  const auto part = [&](const Status& status) {
+    if (!status.ok()) faults.add("", status.message());
+  };
+  constexpr Duration kHour = 3600 * kSecond;
+  const double speed = scenario.client.speed;
+  number(scenario.replicas >= 1 && scenario.replicas <= 4096, "replicas", "1..4096");
+  number(scenario.runs >= 1 && scenario.runs <= 1000, "runs", "1..1000");
+  number(speed == 0 || (speed >= 0.01 && speed <= 1e6), "client.speed", "0.01..1e6, nor 0");
+  number(scenario.poll_interval_ns >= kMillisecond && scenario.poll_interval_ns <= kHour, "poll_interval_ns", "1 ms..1 h");
+  number(scenario.kv_event_delay_ns >= 0 && scenario.kv_event_delay_ns <= kHour, "kv_event_delay_ns", "0..1 h");
+  part(check(scenario.engine));
+  part(check(scenario.workload));
+  part(route::Policy::create(scenario.policy).status());
+  const std::uint32_t block = scenario.engine.block_tokens;
+  const std::uint32_t trace = scenario.workload.trace_block_tokens;
+  if (block != 0 && trace % block != 0)
+    faults.add("engine.block_tokens",
+               std::to_string(block) + " does not divide the trace's blocks of " + std::to_string(trace) + " tokens");
+  if (scenario.workload.size() >= 1u << 28) faults.add("workload", "more than 2^28 requests");
+  return faults.status();
+}
+
+}  // namespace kthena::sim

@@ -1,0 +1,289 @@
+#include "kthena/sim/simulation.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "sim/state.hpp"
+
+namespace kthena::sim {
+namespace {
+
+constexpr std::size_t kMaxLoadSamples = 1024;
+constexpr Time kHorizon = Time{1} << 62;  // 146 years: nothing is simulated beyond
+
+/// Requests that could never be admitted.
+Status check_fit(const Workload& workload, const EngineModel& model) {
+  std::uint64_t largest = 0;
+  std::size_t at = 0;
+  std::size_t too_large = 0;
+  for (std::size_t i = 0; i < workload.size(); ++i) {
+    const std::uint64_t tokens = std::uint64_t{workload.prompt_tokens[i]} + workload.output_tokens[i] - 1;
+    if ((tokens + model.block_tokens - 1) / model.block_tokens > kv_blocks(model)) ++too_large;
+    if (tokens > largest) {
+      largest = tokens;
+      at = i;
+    }
+  }
+  if (too_large == 0) return {};
+  return invalid_argument("workload: " + std::to_string(too_large) + " requests do not fit into the KV memory of an engine (" +
+                          std::to_string(model.kv_capacity_tokens) + " tokens); the largest, requests[" + std::to_string(at) +
+                          "], needs " + std::to_string(largest));
+}
+
+}  // namespace
+
+// ---- set-up
+
+Simulation::State::State(Scenario scenario_in, detail::BlockChains chains_in)
+    : scenario(std::move(scenario_in)),
+      chains(std::move(chains_in)),
+      requests(static_cast<std::uint32_t>(scenario.workload.size())),
+      sequences(requests),
+      table(chains.ids.size()),
+      pipes(scenario.replicas) {
+  engines.reserve(scenario.replicas);
+  for (std::uint32_t i = 0; i < scenario.replicas; ++i) engines.emplace_back(scenario.engine, chains, sequences, table);
+  for (std::uint32_t i = 0; i < requests; ++i) {
+    sequences[i].chain = chains.offsets[i];
+    sequences[i].prompt = scenario.workload.prompt_tokens[i];
+    sequences[i].output = scenario.workload.output_tokens[i];
+  }
+  const std::size_t total = std::size_t{requests} * scenario.runs;
+  rows.arrival_ns.assign(total, kNever);
+  rows.first_token_ns.assign(total, kNever);
+  rows.end_ns.assign(total, kNever);
+  rows.endpoint.assign(total, detail::Router::kNobody);
+  rows.hit_tokens.assign(total, 0);
+  runs.reserve(scenario.runs);
+  parked.reserve(64);
+  load.at_ns.reserve(kMaxLoadSamples);
+  load.running.reserve(kMaxLoadSamples * scenario.replicas);
+  load.waiting.reserve(kMaxLoadSamples * scenario.replicas);
+}
+
+Result<std::unique_ptr<Simulation::State>> Simulation::State::create(Scenario scenario) {
+  if (scenario.request_limit > 0) truncate(scenario.workload, scenario.request_limit);
+  if (Status status = check(scenario); !status.ok()) return status;
+  if (Status status = check_fit(scenario.workload, scenario.engine); !status.ok()) return status;
+  Result<detail::BlockChains> chains = detail::make_block_chains(scenario.workload, scenario.engine.block_tokens);
+  if (!chains.ok()) return chains.status();
+  auto state = std::make_unique<State>(std::move(scenario), std::move(chains).value());
+  Result<detail::Router> router = detail::Router::create(state->scenario, state->chains);
+  if (!router.ok()) return router.status();
+  state->router.push_back(std::move(router).value());
+  state->kv_events = state->router[0].wants_kv_events();
+  if (state->kv_events)
+    for (detail::Engine& engine : state->engines) engine.record_kv_events();
+  state->queue.push(0, kPoll, 0);
+  state->queue.push(0, kRunStart, 0);
+  return state;
+}
+
+Result<Simulation> Simulation::create(Scenario scenario) {
+  Result<std::unique_ptr<State>> state = State::create(std::move(scenario));
+  if (!state.ok()) return state.status();
+  return Simulation(std::move(state).value());
+}
+
+Simulation::Simulation(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+Simulation::Simulation(Simulation&&) noexcept = default;
+Simulation& Simulation::operator=(Simulation&&) noexcept = default;
+Simulation::~Simulation() = default;
+
+// ---- the loop
+
+std::uint64_t Simulation::advance(std::uint64_t max_events) { return state_->advance(max_events); }
+bool Simulation::done() const noexcept { return state_->done; }
+std::uint64_t Simulation::events() const noexcept { return state_->events; }
+Progress Simulation::progress() const noexcept {
+  const std::uint64_t total = std::uint64_t{state_->requests} * state_->scenario.runs;
+  return {std::min(total, state_->run * state_->requests + state_->settled), total};
+}
+
+std::uint64_t Simulation::State::advance(std::uint64_t max_events) {
+  std::uint64_t handled = 0;
+  while (handled < max_events && !done) {
+    const detail::Event event = queue.pop();
+    now = event.at;
+    ++events;
+    ++handled;
+    if (now > kHorizon) {
+      if (!runs.empty()) runs.back().end = mark();
+      done = true;
+      break;
+    }
+    handle(event);
+  }
+  return handled;
+}
+
+void Simulation::State::handle(const detail::Event& event) {
+  switch (event.kind()) {
+    case kArrival:
+      arrive();
+      break;
+    case kStepEnd:
+      end_step(event.subject());
+      break;
+    case kPoll:
+      poll();
+      break;
+    case kKvEvents:
+      router[0].apply(event.subject(), pipes[event.subject()].pop());
+      break;
+    case kAnswer:
+      answer(event.subject());
+      break;
+    default:
+      start_run();
+  }
+}
+
+Simulation::State::Mark Simulation::State::mark() const {
+  Mark mark{now, events, {}};
+  mark.engines.reserve(engines.size());
+  for (const detail::Engine& engine : engines) mark.engines.push_back(engine.counters());
+  return mark;
+}
+
+// ---- the client
+
+void Simulation::State::start_run() {
+  runs.emplace_back();
+  runs.back().begin = mark();
+  arrived = 0;
+  sent = 0;
+  settled = 0;
+  queue.push(now, kArrival, 0);
+}
+
+void Simulation::State::arrive() {
+  ++arrived;
+  if (arrived < requests) {
+    const double speed = scenario.client.speed;
+    const Time offset = scenario.workload.arrival_ns[arrived];
+    const Time scaled = speed == 1 ? offset : speed == 0 ? 0 : static_cast<Time>(static_cast<double>(offset) / speed);
+    queue.push(std::max(now, runs.back().begin.at_ns + scaled), kArrival, arrived);
+  }
+  send_pending();
+}
+
+void Simulation::State::send_pending() {
+  const std::uint32_t most = scenario.client.concurrency;
+  while (sent < arrived && (most == 0 || sent - settled < most)) send(sent++);
+}
+
+void Simulation::State::send(std::uint32_t request) {
+  detail::Sequence& sequence = sequences[request];
+  sequence.generated = 0;
+  sequence.preempted = 0;
+  sequence.hit = 0;
+  rows.arrival_ns[row(request)] = now;
+  if (runs.back().first_send_ns == kNever) runs.back().first_send_ns = now;
+  if (parked.empty() && dispatch(request)) return;
+  parked.push_back(request);
+  ++runs.back().waited_for_poll;
+}
+
+bool Simulation::State::dispatch(std::uint32_t request) {
+  const std::uint32_t chosen = router[0].decide(request, row(request), now);
+  if (chosen == detail::Router::kNobody) return false;
+  router[0].sent(chosen);
+  rows.endpoint[row(request)] = chosen;
+  engines[chosen].enqueue(request, now);
+  if (!engines[chosen].stepping()) start_step(chosen);
+  return true;
+}
+
+void Simulation::State::answer(std::uint32_t request) {
+  const detail::Sequence& sequence = sequences[request];
+  const std::uint64_t at = row(request);
+  rows.first_token_ns[at] = sequence.first_token_ns;
+  rows.end_ns[at] = sequence.end_ns;
+  rows.hit_tokens[at] = sequence.hit;
+  runs.back().last_token_ns = now;
+  router[0].answered(request, rows.endpoint[at]);
+  settle(request);
+}
+
+void Simulation::State::settle(std::uint32_t) {
+  if (++settled < requests) {
+    send_pending();
+    return;
+  }
+  runs.back().end = mark();
+  settled = 0;
+  if (++run == scenario.runs) {
+    done = true;
+  } else {
+    queue.push(now + scenario.poll_interval_ns, kRunStart, 0);
+  }
+}
+
+// ---- the engines
+
+void Simulation::State::start_step(std::uint32_t engine) {
+  queue.push(now + engines[engine].start_step(now), kStepEnd, engine);
+}
+
+// The next step starts before any answer reaches the client: what the client sends then waits for it.
+void Simulation::State::end_step(std::uint32_t engine) {
+  detail::Engine& e = engines[engine];
+  e.end_step(now);
+  if (kv_events && !e.kv_events().empty()) {
+    pipes[engine].push(e.kv_events());
+    queue.push(now + scenario.kv_event_delay_ns, kKvEvents, engine);
+  }
+  for (const std::uint32_t request : e.finished()) queue.push(now, kAnswer, request);
+  if (!e.empty()) start_step(engine);
+}
+
+// ---- the router's polls
+
+void Simulation::State::poll() {
+  router[0].poll(engines);
+  sample_load();
+  const bool idle = std::all_of(engines.begin(), engines.end(), [](const detail::Engine& e) { return e.empty(); });
+  if (!parked.empty()) {
+    retry.swap(parked);
+    parked.clear();
+    for (const std::uint32_t request : retry)
+      if (!dispatch(request)) parked.push_back(request);
+    if (idle && parked.size() == retry.size()) {  // it will not get better than this
+      retry.swap(parked);
+      parked.clear();
+      for (const std::uint32_t request : retry) {
+        ++runs.back().unroutable;
+        settle(request);
+      }
+    }
+    retry.clear();
+  }
+  if (!done) queue.push(now + scenario.poll_interval_ns, kPoll, 0);
+}
+
+void Simulation::State::sample_load() {
+  if (polls++ % load_stride != 0) return;
+  if (load.at_ns.size() == kMaxLoadSamples) {  // keep every other one
+    const std::size_t width = engines.size();
+    for (std::size_t i = 0; i < kMaxLoadSamples / 2; ++i) {
+      load.at_ns[i] = load.at_ns[2 * i];
+      for (std::size_t e = 0; e < width; ++e) {
+        load.running[i * width + e] = load.running[2 * i * width + e];
+        load.waiting[i * width + e] = load.waiting[2 * i * width + e];
+      }
+    }
+    load.at_ns.resize(kMaxLoadSamples / 2);
+    load.running.resize(kMaxLoadSamples / 2 * width);
+    load.waiting.resize(kMaxLoadSamples / 2 * width);
+    load_stride *= 2;
+  }
+  load.at_ns.push_back(now);
+  for (const detail::Engine& engine : engines) {
+    load.running.push_back(engine.running());
+    load.waiting.push_back(engine.waiting());
+  }
+}
+
+}  // namespace kthena::sim
