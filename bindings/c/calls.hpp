@@ -92,13 +92,18 @@ inline constexpr std::uint32_t kMemberEnds[1] = {0};
 
 #define KTHENA_END(type, member) static_cast<std::uint32_t>(offsetof(type, member) + sizeof(type::member))
 template <>
-inline constexpr std::uint32_t kMemberEnds<kthena_request>[] = {
-    KTHENA_END(kthena_request, struct_size),    KTHENA_END(kthena_request, prompt_tokens),
-    KTHENA_END(kthena_request, id),             KTHENA_END(kthena_request, model),
-    KTHENA_END(kthena_request, prefix_depths),  KTHENA_END(kthena_request, history_depths),
-    KTHENA_END(kthena_request, depth_count),    KTHENA_END(kthena_request, prefix_total),
-    KTHENA_END(kthena_request, history_total),  KTHENA_END(kthena_request, sequence),
-    KTHENA_END(kthena_request, now_ns),         KTHENA_END(kthena_request, seed)};
+inline constexpr std::uint32_t kMemberEnds<kthena_request>[] = {KTHENA_END(kthena_request, struct_size),
+                                                                KTHENA_END(kthena_request, prompt_tokens),
+                                                                KTHENA_END(kthena_request, id),
+                                                                KTHENA_END(kthena_request, model),
+                                                                KTHENA_END(kthena_request, prefix_depths),
+                                                                KTHENA_END(kthena_request, history_depths),
+                                                                KTHENA_END(kthena_request, depth_count),
+                                                                KTHENA_END(kthena_request, prefix_total),
+                                                                KTHENA_END(kthena_request, history_total),
+                                                                KTHENA_END(kthena_request, sequence),
+                                                                KTHENA_END(kthena_request, now_ns),
+                                                                KTHENA_END(kthena_request, seed)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_decision>[] = {
     KTHENA_END(kthena_decision, struct_size),    KTHENA_END(kthena_decision, outcome),
@@ -110,8 +115,8 @@ inline constexpr std::uint32_t kMemberEnds<kthena_decision>[] = {
     KTHENA_END(kthena_decision, reserved)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_prefix_index_options>[] = {
-    KTHENA_END(kthena_prefix_index_options, struct_size), KTHENA_END(kthena_prefix_index_options, block_tokens),
-    KTHENA_END(kthena_prefix_index_options, max_workers), KTHENA_END(kthena_prefix_index_options, reserved),
+    KTHENA_END(kthena_prefix_index_options, struct_size),       KTHENA_END(kthena_prefix_index_options, block_tokens),
+    KTHENA_END(kthena_prefix_index_options, max_workers),       KTHENA_END(kthena_prefix_index_options, reserved),
     KTHENA_END(kthena_prefix_index_options, max_orphan_blocks), KTHENA_END(kthena_prefix_index_options, seed)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_prefix_stats>[] = {

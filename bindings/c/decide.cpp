@@ -21,13 +21,14 @@ namespace {
 using Depths = std::array<std::vector<std::uint32_t>, 2>;
 
 kthena_status refuse_count(const kthena_pool& pool, const kthena_request& given, kthena_error* error) {
-  return c::refuse(error, "request.depth_count",
-                   std::to_string(given.depth_count) + ", but the pool has " + std::to_string(pool.snapshot.size()) + " endpoints");
+  return c::refuse(
+      error, "request.depth_count",
+      std::to_string(given.depth_count) + ", but the pool has " + std::to_string(pool.snapshot.size()) + " endpoints");
 }
 
 /// The request as C++ knows it, its depths in the order of the snapshot; `depths` holds them where the caller's order is another.
-kthena_status make_request(const kthena_pool& pool, const kthena_request& given, Depths& depths, route::Request& request,
-                           kthena_error* error) {
+kthena_status make_request(const kthena_pool& pool, const kthena_request& given, Depths& depths,
+                           route::Request& request, kthena_error* error) {
   if (c::is_broken(given.id)) return c::check(given.id, "request.id", error);
   if (c::is_broken(given.model)) return c::check(given.model, "request.model", error);
   if ((given.prefix_depths != nullptr || given.history_depths != nullptr) && given.depth_count != pool.snapshot.size())
@@ -83,7 +84,8 @@ kthena_status kthena_decide(const kthena_policy* policy, const kthena_pool* pool
       request = &copy;
     }
     route::Request wanted;
-    if (kthena_status status = make_request(*pool, *request, workspace->depths, wanted, error); status != KTHENA_OK) return status;
+    if (kthena_status status = make_request(*pool, *request, workspace->depths, wanted, error); status != KTHENA_OK)
+      return status;
     const route::Decision made =
         policy->policy.decide(pool->snapshot.view(), wanted, {request->now_ns, request->seed}, workspace->workspace);
     c::write_struct(decision, to_c(*pool, made));
@@ -91,8 +93,8 @@ kthena_status kthena_decide(const kthena_policy* policy, const kthena_pool* pool
   });
 }
 
-kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool* pool, const kthena_request* request, char* buffer,
-                                  size_t capacity, size_t* needed, kthena_error* error) {
+kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool* pool, const kthena_request* request,
+                                  char* buffer, size_t capacity, size_t* needed, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (policy == nullptr) return c::refuse_null(error, "policy");
     if (pool == nullptr) return c::refuse_null(error, "pool");
@@ -102,12 +104,14 @@ kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool
     route::Request wanted;
     if (kthena_status status = make_request(*pool, copy, depths, wanted, error); status != KTHENA_OK) return status;
     return c::write_text(buffer, capacity, needed, error, [&]() -> Result<std::string> {
-      return manifest::write_explanation(policy->policy.explain(pool->snapshot.view(), wanted, {copy.now_ns, copy.seed}), pool->snapshot);
+      return manifest::write_explanation(
+          policy->policy.explain(pool->snapshot.view(), wanted, {copy.now_ns, copy.seed}), pool->snapshot);
     });
   });
 }
 
-kthena_status kthena_route_decide_json(kthena_str json, char* buffer, size_t capacity, size_t* needed, kthena_error* error) {
+kthena_status kthena_route_decide_json(kthena_str json, char* buffer, size_t capacity, size_t* needed,
+                                       kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (kthena_status status = c::check(json, "json", error); status != KTHENA_OK) return status;
     return c::write_text(buffer, capacity, needed, error, [&] { return manifest::decide_document(c::view(json)); });

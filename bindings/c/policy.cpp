@@ -41,7 +41,8 @@ kthena_status kthena_policy_create_json(kthena_str json, kthena_policy** policy,
 
 void kthena_policy_free(kthena_policy* policy) { delete policy; }
 
-kthena_status kthena_policy_json(const kthena_policy* policy, char* buffer, size_t capacity, size_t* needed, kthena_error* error) {
+kthena_status kthena_policy_json(const kthena_policy* policy, char* buffer, size_t capacity, size_t* needed,
+                                 kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (policy == nullptr) return c::refuse_null(error, "policy");
     return c::write_text(buffer, capacity, needed, error,
@@ -51,12 +52,14 @@ kthena_status kthena_policy_json(const kthena_policy* policy, char* buffer, size
 
 kthena_status kthena_presets_json(char* buffer, size_t capacity, size_t* needed, kthena_error* error) {
   return guarded(error, [&] {
-    return c::write_text(buffer, capacity, needed, error, []() -> Result<std::string> { return manifest::write_preset_names(); });
+    return c::write_text(buffer, capacity, needed, error,
+                         []() -> Result<std::string> { return manifest::write_preset_names(); });
   });
 }
 
 kthena_status kthena_parts_json(char* buffer, size_t capacity, size_t* needed, kthena_error* error) {
   return guarded(error, [&] {
-    return c::write_text(buffer, capacity, needed, error, []() -> Result<std::string> { return manifest::write_parts(); });
+    return c::write_text(buffer, capacity, needed, error,
+                         []() -> Result<std::string> { return manifest::write_parts(); });
   });
 }

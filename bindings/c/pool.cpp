@@ -14,8 +14,8 @@ using c::guarded;
 namespace {
 
 /// Offsets of `n` strings: there, and ascending.
-kthena_status check_offsets(const uint64_t* offsets, std::size_t n, const char* bytes, std::string_view name, std::string_view bytes_name,
-                            kthena_error* error) {
+kthena_status check_offsets(const uint64_t* offsets, std::size_t n, const char* bytes, std::string_view name,
+                            std::string_view bytes_name, kthena_error* error) {
   if (n == 0) return KTHENA_OK;
   if (offsets == nullptr) return c::refuse_null(error, name);
   for (std::size_t i = 0; i < n; ++i) {
@@ -52,11 +52,14 @@ Result<std::unique_ptr<kthena_pool>> make_pool(std::vector<route::Endpoint> endp
   return pool;
 }
 
-kthena_status check_column(const kthena_pool* pool, int32_t signal, const double* values, std::size_t n, kthena_error* error) {
+kthena_status check_column(const kthena_pool* pool, int32_t signal, const double* values, std::size_t n,
+                           kthena_error* error) {
   if (pool == nullptr) return c::refuse_null(error, "pool");
-  if (signal < 0 || signal >= KTHENA_SIGNAL_COUNT) return c::refuse(error, "signal", "no signal " + std::to_string(signal));
+  if (signal < 0 || signal >= KTHENA_SIGNAL_COUNT)
+    return c::refuse(error, "signal", "no signal " + std::to_string(signal));
   if (n != pool->snapshot.size()) {
-    return c::refuse(error, "n", std::to_string(n) + ", but the pool has " + std::to_string(pool->snapshot.size()) + " endpoints");
+    return c::refuse(error, "n",
+                     std::to_string(n) + ", but the pool has " + std::to_string(pool->snapshot.size()) + " endpoints");
   }
   return c::check_array(values, n, "values", error);
 }
@@ -64,22 +67,28 @@ kthena_status check_column(const kthena_pool* pool, int32_t signal, const double
 }  // namespace
 
 kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offsets, size_t n, const char* model_bytes,
-                                 const uint64_t* model_offsets, const uint64_t* model_starts, kthena_pool** pool, kthena_error* error) {
+                                 const uint64_t* model_offsets, const uint64_t* model_starts, kthena_pool** pool,
+                                 kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (pool == nullptr) return c::refuse_null(error, "pool");
     if (n >= KTHENA_NONE) return c::refuse(error, "n", "too many endpoints");
-    if (kthena_status status = check_offsets(id_offsets, n, id_bytes, "id_offsets", "id_bytes", error); status != KTHENA_OK) return status;
+    if (kthena_status status = check_offsets(id_offsets, n, id_bytes, "id_offsets", "id_bytes", error);
+        status != KTHENA_OK)
+      return status;
     const bool has_models = model_starts != nullptr && n != 0;
     if (has_models) {
       // Starts count names, so they are checked like offsets into an array that is always there.
-      if (kthena_status status = check_offsets(model_starts, n, "", "model_starts", "", error); status != KTHENA_OK) return status;
-      if (kthena_status status = check_offsets(model_offsets, model_starts[n], model_bytes, "model_offsets", "model_bytes", error);
+      if (kthena_status status = check_offsets(model_starts, n, "", "model_starts", "", error); status != KTHENA_OK)
+        return status;
+      if (kthena_status status =
+              check_offsets(model_offsets, model_starts[n], model_bytes, "model_offsets", "model_bytes", error);
           status != KTHENA_OK)
         return status;
     }
     std::vector<route::Endpoint> endpoints(n);
     for (std::size_t i = 0; i < n; ++i) {
-      if (id_offsets[i + 1] != id_offsets[i]) endpoints[i].id.assign(id_bytes + id_offsets[i], id_offsets[i + 1] - id_offsets[i]);
+      if (id_offsets[i + 1] != id_offsets[i])
+        endpoints[i].id.assign(id_bytes + id_offsets[i], id_offsets[i + 1] - id_offsets[i]);
       if (!has_models) continue;
       for (std::uint64_t m = model_starts[i]; m < model_starts[i + 1]; ++m) {
         const std::uint64_t size = model_offsets[m + 1] - model_offsets[m];
@@ -119,22 +128,23 @@ uint32_t kthena_pool_find(const kthena_pool* pool, kthena_str id) {
   return pool == nullptr ? KTHENA_NONE : pool->for_caller(pool->snapshot.find(c::view(id)));
 }
 
-kthena_status kthena_pool_set_signal(kthena_pool* pool, int32_t signal, const double* values, size_t n, const int64_t* sampled_ns,
-                                     int64_t all_sampled_ns, kthena_error* error) {
+kthena_status kthena_pool_set_signal(kthena_pool* pool, int32_t signal, const double* values, size_t n,
+                                     const int64_t* sampled_ns, int64_t all_sampled_ns, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (kthena_status status = check_column(pool, signal, values, n, error); status != KTHENA_OK) return status;
     std::vector<double> value_column;
     std::vector<Time> time_column;
     const auto which = static_cast<route::Signal>(signal);
     const std::span<const double> ordered = pool->order(values, value_column);
-    const Status status = sampled_ns == nullptr ? pool->snapshot.set_signal(which, ordered, Time{all_sampled_ns})
-                                                : pool->snapshot.set_signal(which, ordered, pool->order(sampled_ns, time_column));
+    const Status status = sampled_ns == nullptr
+                              ? pool->snapshot.set_signal(which, ordered, Time{all_sampled_ns})
+                              : pool->snapshot.set_signal(which, ordered, pool->order(sampled_ns, time_column));
     return status.ok() ? KTHENA_OK : c::fail(error, status);
   });
 }
 
-kthena_status kthena_pool_get_signal(const kthena_pool* pool, int32_t signal, double* values, int64_t* sampled_ns, size_t n,
-                                     kthena_error* error) {
+kthena_status kthena_pool_get_signal(const kthena_pool* pool, int32_t signal, double* values, int64_t* sampled_ns,
+                                     size_t n, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (kthena_status status = check_column(pool, signal, values, n, error); status != KTHENA_OK) return status;
     for (std::size_t i = 0; i < n; ++i) {

@@ -12,15 +12,21 @@
 using namespace kthena;
 using c::guarded;
 
-static_assert(KTHENA_TIER_DEVICE == static_cast<int>(KvTier::kDevice) && KTHENA_TIER_HOST == static_cast<int>(KvTier::kHost) &&
-              KTHENA_TIER_DISK == static_cast<int>(KvTier::kDisk) && KTHENA_TIER_EXTERNAL == static_cast<int>(KvTier::kExternal));
+static_assert(KTHENA_TIER_DEVICE == static_cast<int>(KvTier::kDevice) &&
+              KTHENA_TIER_HOST == static_cast<int>(KvTier::kHost) &&
+              KTHENA_TIER_DISK == static_cast<int>(KvTier::kDisk) &&
+              KTHENA_TIER_EXTERNAL == static_cast<int>(KvTier::kExternal));
 
 namespace {
 
-constexpr std::uint32_t or_default(std::uint32_t value, std::uint32_t fallback) noexcept { return value == 0 ? fallback : value; }
+constexpr std::uint32_t or_default(std::uint32_t value, std::uint32_t fallback) noexcept {
+  return value == 0 ? fallback : value;
+}
 
 kthena_status check_tier(int32_t tier, kthena_error* error) {
-  return tier < KTHENA_TIER_DEVICE || tier > KTHENA_TIER_EXTERNAL ? c::refuse(error, "tier", "no tier " + std::to_string(tier)) : KTHENA_OK;
+  return tier < KTHENA_TIER_DEVICE || tier > KTHENA_TIER_EXTERNAL
+             ? c::refuse(error, "tier", "no tier " + std::to_string(tier))
+             : KTHENA_OK;
 }
 
 kthena_status apply(kthena_prefix_index* index, const KvEvent& event, kthena_error* error) {
@@ -30,7 +36,8 @@ kthena_status apply(kthena_prefix_index* index, const KvEvent& event, kthena_err
 
 }  // namespace
 
-kthena_status kthena_prefix_index_create(const kthena_prefix_index_options* options, kthena_prefix_index** index, kthena_error* error) {
+kthena_status kthena_prefix_index_create(const kthena_prefix_index_options* options, kthena_prefix_index** index,
+                                         kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
     prefix::PrefixIndexOptions chosen;
@@ -52,7 +59,8 @@ kthena_status kthena_prefix_index_create(const kthena_prefix_index_options* opti
 
 void kthena_prefix_index_free(kthena_prefix_index* index) { delete index; }
 
-kthena_status kthena_prefix_add_worker(kthena_prefix_index* index, kthena_str name, uint32_t* worker, kthena_error* error) {
+kthena_status kthena_prefix_add_worker(kthena_prefix_index* index, kthena_str name, uint32_t* worker,
+                                       kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
     if (worker == nullptr) return c::refuse_null(error, "worker");
@@ -76,15 +84,19 @@ kthena_status kthena_prefix_remove_worker(kthena_prefix_index* index, uint32_t w
   });
 }
 
-size_t kthena_prefix_worker_limit(const kthena_prefix_index* index) { return index == nullptr ? 0 : index->index.worker_limit(); }
+size_t kthena_prefix_worker_limit(const kthena_prefix_index* index) {
+  return index == nullptr ? 0 : index->index.worker_limit();
+}
 
-uint64_t kthena_prefix_namespace_key(kthena_str model, kthena_str adapter, kthena_str tenant, uint32_t block_tokens, uint64_t seed) {
+uint64_t kthena_prefix_namespace_key(kthena_str model, kthena_str adapter, kthena_str tenant, uint32_t block_tokens,
+                                     uint64_t seed) {
   const prefix::Namespace space{c::view(model), c::view(adapter), c::view(tenant),
                                 or_default(block_tokens, prefix::PrefixIndexOptions{}.block_tokens)};
   return prefix::namespace_key(space, seed);
 }
 
-size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens, uint64_t seed, uint64_t* hashes) {
+size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens, uint64_t seed,
+                                 uint64_t* hashes) {
   if (tokens == nullptr || hashes == nullptr) return 0;
   const std::size_t size = or_default(block_tokens, prefix::PrefixIndexOptions{}.block_tokens);
   const std::size_t blocks = n / size;
@@ -92,25 +104,29 @@ size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t bloc
   return blocks;
 }
 
-kthena_status kthena_prefix_store(kthena_prefix_index* index, uint32_t worker, uint64_t namespace_key, const uint64_t* parent,
-                                  const uint64_t* engine_hashes, const uint64_t* content_hashes, size_t n, int32_t tier,
-                                  kthena_error* error) {
+kthena_status kthena_prefix_store(kthena_prefix_index* index, uint32_t worker, uint64_t namespace_key,
+                                  const uint64_t* parent, const uint64_t* engine_hashes, const uint64_t* content_hashes,
+                                  size_t n, int32_t tier, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
-    if (kthena_status status = c::check_array(engine_hashes, n, "engine_hashes", error); status != KTHENA_OK) return status;
-    if (kthena_status status = c::check_array(content_hashes, n, "content_hashes", error); status != KTHENA_OK) return status;
+    if (kthena_status status = c::check_array(engine_hashes, n, "engine_hashes", error); status != KTHENA_OK)
+      return status;
+    if (kthena_status status = c::check_array(content_hashes, n, "content_hashes", error); status != KTHENA_OK)
+      return status;
     if (kthena_status status = check_tier(tier, error); status != KTHENA_OK) return status;
-    BlockStored stored{{worker}, namespace_key, std::nullopt, {engine_hashes, n}, {content_hashes, n}, static_cast<KvTier>(tier)};
+    BlockStored stored{{worker},           namespace_key,       std::nullopt,
+                       {engine_hashes, n}, {content_hashes, n}, static_cast<KvTier>(tier)};
     if (parent != nullptr) stored.parent = *parent;
     return apply(index, stored, error);
   });
 }
 
-kthena_status kthena_prefix_remove(kthena_prefix_index* index, uint32_t worker, const uint64_t* engine_hashes, size_t n, int32_t tier,
-                                   kthena_error* error) {
+kthena_status kthena_prefix_remove(kthena_prefix_index* index, uint32_t worker, const uint64_t* engine_hashes, size_t n,
+                                   int32_t tier, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
-    if (kthena_status status = c::check_array(engine_hashes, n, "engine_hashes", error); status != KTHENA_OK) return status;
+    if (kthena_status status = c::check_array(engine_hashes, n, "engine_hashes", error); status != KTHENA_OK)
+      return status;
     if (kthena_status status = check_tier(tier, error); status != KTHENA_OK) return status;
     return apply(index, BlockRemoved{{worker}, {engine_hashes, n}, static_cast<KvTier>(tier)}, error);
   });
@@ -123,15 +139,16 @@ kthena_status kthena_prefix_clear(kthena_prefix_index* index, uint32_t worker, k
   });
 }
 
-kthena_status kthena_prefix_query_create(const kthena_prefix_index* index, kthena_str model, kthena_str adapter, kthena_str tenant,
-                                         kthena_prefix_query** query, kthena_error* error) {
+kthena_status kthena_prefix_query_create(const kthena_prefix_index* index, kthena_str model, kthena_str adapter,
+                                         kthena_str tenant, kthena_prefix_query** query, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
     if (query == nullptr) return c::refuse_null(error, "query");
     if (kthena_status status = c::check(model, "model", error); status != KTHENA_OK) return status;
     if (kthena_status status = c::check(adapter, "adapter", error); status != KTHENA_OK) return status;
     if (kthena_status status = c::check(tenant, "tenant", error); status != KTHENA_OK) return status;
-    const prefix::Namespace space{c::view(model), c::view(adapter), c::view(tenant), index->index.options().block_tokens};
+    const prefix::Namespace space{c::view(model), c::view(adapter), c::view(tenant),
+                                  index->index.options().block_tokens};
     *query = new kthena_prefix_query{index->index.make_query(space)};
     return KTHENA_OK;
   });
@@ -139,7 +156,8 @@ kthena_status kthena_prefix_query_create(const kthena_prefix_index* index, kthen
 
 void kthena_prefix_query_free(kthena_prefix_query* query) { delete query; }
 
-kthena_status kthena_prefix_query_extend_tokens(kthena_prefix_query* query, const uint32_t* tokens, size_t n, kthena_error* error) {
+kthena_status kthena_prefix_query_extend_tokens(kthena_prefix_query* query, const uint32_t* tokens, size_t n,
+                                                kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (query == nullptr) return c::refuse_null(error, "query");
     if (kthena_status status = c::check_array(tokens, n, "tokens", error); status != KTHENA_OK) return status;
@@ -152,7 +170,8 @@ kthena_status kthena_prefix_query_extend_contents(kthena_prefix_query* query, co
                                                   kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (query == nullptr) return c::refuse_null(error, "query");
-    if (kthena_status status = c::check_array(content_hashes, n, "content_hashes", error); status != KTHENA_OK) return status;
+    if (kthena_status status = c::check_array(content_hashes, n, "content_hashes", error); status != KTHENA_OK)
+      return status;
     const Status status = query->query.extend_contents({content_hashes, n});
     return status.ok() ? KTHENA_OK : c::fail(error, status);
   });
@@ -162,15 +181,19 @@ void kthena_prefix_query_clear(kthena_prefix_query* query) {
   if (query != nullptr) query->query.clear();
 }
 
-size_t kthena_prefix_query_blocks(const kthena_prefix_query* query) { return query == nullptr ? 0 : query->query.size_blocks(); }
+size_t kthena_prefix_query_blocks(const kthena_prefix_query* query) {
+  return query == nullptr ? 0 : query->query.size_blocks();
+}
 
-kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_prefix_query* query, const uint64_t* candidates,
-                                 size_t candidate_words, uint32_t* depths, size_t n, kthena_error* error) {
+kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_prefix_query* query,
+                                 const uint64_t* candidates, size_t candidate_words, uint32_t* depths, size_t n,
+                                 kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
     if (query == nullptr) return c::refuse_null(error, "query");
     if (n < index->index.worker_limit()) {
-      return c::refuse(error, "n", std::to_string(n) + ", but the worker limit is " + std::to_string(index->index.worker_limit()));
+      return c::refuse(error, "n",
+                       std::to_string(n) + ", but the worker limit is " + std::to_string(index->index.worker_limit()));
     }
     if (kthena_status status = c::check_array(depths, n, "depths", error); status != KTHENA_OK) return status;
     if (candidates == nullptr) {
@@ -184,8 +207,8 @@ kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_
   });
 }
 
-kthena_status kthena_prefix_find_for(const kthena_prefix_index* index, const kthena_prefix_query* query, const uint32_t* workers,
-                                     size_t n, uint32_t* depths, kthena_error* error) {
+kthena_status kthena_prefix_find_for(const kthena_prefix_index* index, const kthena_prefix_query* query,
+                                     const uint32_t* workers, size_t n, uint32_t* depths, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
     if (query == nullptr) return c::refuse_null(error, "query");
@@ -202,7 +225,8 @@ kthena_status kthena_prefix_find_for(const kthena_prefix_index* index, const kth
   });
 }
 
-kthena_status kthena_prefix_get_stats(const kthena_prefix_index* index, kthena_prefix_stats* stats, kthena_error* error) {
+kthena_status kthena_prefix_get_stats(const kthena_prefix_index* index, kthena_prefix_stats* stats,
+                                      kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
     if (kthena_status status = c::check_struct(stats, "stats", error); status != KTHENA_OK) return status;

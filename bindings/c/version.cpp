@@ -18,4 +18,6 @@ kthena_str kthena_reason_text(int32_t reason) { return c::borrow(reason_text(sta
 
 uint64_t kthena_hash_id(kthena_str id) { return hash_id(c::view(id)); }
 
-uint64_t kthena_random_u64(uint64_t seed, uint64_t stream, uint64_t counter) { return random_u64(seed, stream, counter); }
+uint64_t kthena_random_u64(uint64_t seed, uint64_t stream, uint64_t counter) {
+  return random_u64(seed, stream, counter);
+}

@@ -78,20 +78,28 @@ enum {
 
 /* kthena_request request = KTHENA_INIT(kthena_request); */
 #ifdef __cplusplus
-#define KTHENA_INIT(type)                                        \
-  ([] {                                                          \
-    type kthena_value{};                                         \
+#define KTHENA_INIT(type)                                           \
+  ([] {                                                             \
+    type kthena_value{};                                            \
     kthena_value.struct_size = static_cast<uint32_t>(sizeof(type)); \
-    return kthena_value;                                         \
+    return kthena_value;                                            \
   }())
 #else
-#define KTHENA_INIT(type) {.struct_size = (uint32_t)sizeof(type)}
+#define KTHENA_INIT(type) \
+  { .struct_size = (uint32_t)sizeof(type) }
 #endif
 
 typedef struct kthena_str {
   const char* data;
   size_t size;
 } kthena_str;
+
+/* KTHENA_STR("kthena-default"), of a string literal. */
+#ifdef __cplusplus
+#define KTHENA_STR(literal) (kthena_str{"" literal, sizeof(literal) - 1})
+#else
+#define KTHENA_STR(literal) ((kthena_str){"" literal, sizeof(literal) - 1})
+#endif
 
 typedef struct kthena_error {
   uint32_t struct_size;
@@ -128,9 +136,9 @@ typedef struct kthena_pool kthena_pool;
 /* A pool of n endpoints. Ids are id_bytes[id_offsets[i] .. id_offsets[i + 1]): unique, not empty. model_starts (n + 1) says which names of
  * model_bytes / model_offsets endpoint i serves: model_starts[i] .. model_starts[i + 1]; NULL: nobody says. No signal is sampled yet.
  * All faults are reported together. [any thread] */
-KTHENA_API kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offsets, size_t n, const char* model_bytes,
-                                            const uint64_t* model_offsets, const uint64_t* model_starts, kthena_pool** pool,
-                                            kthena_error* error);
+KTHENA_API kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offsets, size_t n,
+                                            const char* model_bytes, const uint64_t* model_offsets,
+                                            const uint64_t* model_starts, kthena_pool** pool, kthena_error* error);
 /* From its JSON form (docs/schemas/pool.schema.json); endpoints are numbered as in the document. [any thread] */
 KTHENA_API kthena_status kthena_pool_create_json(kthena_str json, kthena_pool** pool, kthena_error* error);
 KTHENA_API void kthena_pool_free(kthena_pool* pool);
@@ -144,8 +152,8 @@ KTHENA_API uint32_t kthena_pool_find(const kthena_pool* pool, kthena_str id);
 KTHENA_API kthena_status kthena_pool_set_signal(kthena_pool* pool, int32_t signal, const double* values, size_t n,
                                                 const int64_t* sampled_ns, int64_t all_sampled_ns, kthena_error* error);
 /* Reads one column back; NaN and KTHENA_NEVER where not sampled. `sampled_ns` may be NULL. Both arrays of n. [many readers] */
-KTHENA_API kthena_status kthena_pool_get_signal(const kthena_pool* pool, int32_t signal, double* values, int64_t* sampled_ns, size_t n,
-                                                kthena_error* error);
+KTHENA_API kthena_status kthena_pool_get_signal(const kthena_pool* pool, int32_t signal, double* values,
+                                                int64_t* sampled_ns, size_t n, kthena_error* error);
 
 /* ---- policy and decision ------------------------------------------------------------------------------------------------------- */
 
@@ -157,7 +165,8 @@ KTHENA_API kthena_status kthena_policy_create_preset(kthena_str name, kthena_pol
 KTHENA_API kthena_status kthena_policy_create_json(kthena_str json, kthena_policy** policy, kthena_error* error);
 KTHENA_API void kthena_policy_free(kthena_policy* policy);
 /* The policy in its full JSON form. [any thread] */
-KTHENA_API kthena_status kthena_policy_json(const kthena_policy* policy, char* buffer, size_t capacity, size_t* needed, kthena_error* error);
+KTHENA_API kthena_status kthena_policy_json(const kthena_policy* policy, char* buffer, size_t capacity, size_t* needed,
+                                            kthena_error* error);
 /* JSON array of the names of all presets; JSON array of all parts with their options. [any thread] */
 KTHENA_API kthena_status kthena_presets_json(char* buffer, size_t capacity, size_t* needed, kthena_error* error);
 KTHENA_API kthena_status kthena_parts_json(char* buffer, size_t capacity, size_t* needed, kthena_error* error);
@@ -195,18 +204,22 @@ typedef struct kthena_decision {
   double score;  /* total of the chosen one */
   double margin; /* score minus that of the runner-up */
   uint32_t ranked_count;
-  uint32_t ranked[KTHENA_MAX_RANKED]; /* best first, the chosen one included: the failover list; KTHENA_NONE beyond ranked_count */
-  uint32_t reserved;                  /* 0 */
+  uint32_t ranked
+      [KTHENA_MAX_RANKED]; /* best first, the chosen one included: the failover list; KTHENA_NONE beyond ranked_count */
+  uint32_t reserved;       /* 0 */
 } kthena_decision;
 
 /* One decision. Allocates only while the workspace is smaller than the pool. [many readers of pool and policy; one thread per workspace] */
-KTHENA_API kthena_status kthena_decide(const kthena_policy* policy, const kthena_pool* pool, const kthena_request* request,
-                                       kthena_workspace* workspace, kthena_decision* decision, kthena_error* error);
+KTHENA_API kthena_status kthena_decide(const kthena_policy* policy, const kthena_pool* pool,
+                                       const kthena_request* request, kthena_workspace* workspace,
+                                       kthena_decision* decision, kthena_error* error);
 /* The same decision taken apart, as JSON (docs/schemas/explanation.schema.json). [many readers] */
-KTHENA_API kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool* pool, const kthena_request* request,
-                                             char* buffer, size_t capacity, size_t* needed, kthena_error* error);
+KTHENA_API kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool* pool,
+                                             const kthena_request* request, char* buffer, size_t capacity,
+                                             size_t* needed, kthena_error* error);
 /* One document in ({"pool", "policy", "request", "explain"}), one decision or explanation out. [any thread] */
-KTHENA_API kthena_status kthena_route_decide_json(kthena_str json, char* buffer, size_t capacity, size_t* needed, kthena_error* error);
+KTHENA_API kthena_status kthena_route_decide_json(kthena_str json, char* buffer, size_t capacity, size_t* needed,
+                                                  kthena_error* error);
 
 /* ---- prefix: who holds how much of this prompt --------------------------------------------------------------------------------- */
 
@@ -238,11 +251,12 @@ typedef struct kthena_prefix_stats {
 enum { KTHENA_TIER_DEVICE = 0, KTHENA_TIER_HOST = 1, KTHENA_TIER_DISK = 2, KTHENA_TIER_EXTERNAL = 3 };
 
 /* `options` NULL: defaults. [any thread]; the index: [one writer, many readers: no find while somebody writes] */
-KTHENA_API kthena_status kthena_prefix_index_create(const kthena_prefix_index_options* options, kthena_prefix_index** index,
-                                                    kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_index_create(const kthena_prefix_index_options* options,
+                                                    kthena_prefix_index** index, kthena_error* error);
 KTHENA_API void kthena_prefix_index_free(kthena_prefix_index* index);
 /* A new worker or the one of that name. [writer] */
-KTHENA_API kthena_status kthena_prefix_add_worker(kthena_prefix_index* index, kthena_str name, uint32_t* worker, kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_add_worker(kthena_prefix_index* index, kthena_str name, uint32_t* worker,
+                                                  kthena_error* error);
 /* KTHENA_NONE when no worker has that name. [reader] */
 KTHENA_API uint32_t kthena_prefix_find_worker(const kthena_prefix_index* index, kthena_str name);
 KTHENA_API kthena_status kthena_prefix_remove_worker(kthena_prefix_index* index, uint32_t worker, kthena_error* error);
@@ -251,43 +265,51 @@ KTHENA_API size_t kthena_prefix_worker_limit(const kthena_prefix_index* index);
 
 /* The key of a namespace under a seed: nothing matches across namespaces. Empty adapter: base model; empty tenant: shared; block_tokens 0:
  * 16. [any thread] */
-KTHENA_API uint64_t kthena_prefix_namespace_key(kthena_str model, kthena_str adapter, kthena_str tenant, uint32_t block_tokens,
-                                                uint64_t seed);
+KTHENA_API uint64_t kthena_prefix_namespace_key(kthena_str model, kthena_str adapter, kthena_str tenant,
+                                                uint32_t block_tokens, uint64_t seed);
 /* Content hashes of the full blocks of n tokens: floor(n / block_tokens) numbers into `hashes`; block_tokens 0: 16. Returns how many; 0
  * when a pointer is NULL. [any thread] */
-KTHENA_API size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens, uint64_t seed, uint64_t* hashes);
+KTHENA_API size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens, uint64_t seed,
+                                            uint64_t* hashes);
 
 /* `worker` stored n blocks that follow one another; `parent` points to the engine hash of the block before, or is NULL at the start of a
  * prompt. engine_hashes and content_hashes are arrays of n. [writer] */
-KTHENA_API kthena_status kthena_prefix_store(kthena_prefix_index* index, uint32_t worker, uint64_t namespace_key, const uint64_t* parent,
-                                             const uint64_t* engine_hashes, const uint64_t* content_hashes, size_t n, int32_t tier,
+KTHENA_API kthena_status kthena_prefix_store(kthena_prefix_index* index, uint32_t worker, uint64_t namespace_key,
+                                             const uint64_t* parent, const uint64_t* engine_hashes,
+                                             const uint64_t* content_hashes, size_t n, int32_t tier,
                                              kthena_error* error);
 /* `worker` dropped n blocks from a tier. Unknown ones are counted and skipped. [writer] */
-KTHENA_API kthena_status kthena_prefix_remove(kthena_prefix_index* index, uint32_t worker, const uint64_t* engine_hashes, size_t n,
-                                              int32_t tier, kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_remove(kthena_prefix_index* index, uint32_t worker,
+                                              const uint64_t* engine_hashes, size_t n, int32_t tier,
+                                              kthena_error* error);
 /* `worker` dropped everything. [writer] */
 KTHENA_API kthena_status kthena_prefix_clear(kthena_prefix_index* index, uint32_t worker, kthena_error* error);
 
 /* A prepared prompt in the namespace (model, adapter, tenant) of an index, with its block size and seed. [any thread]; the query:
  * [one thread while it is extended, many readers after]. It does not hold on to the index. */
-KTHENA_API kthena_status kthena_prefix_query_create(const kthena_prefix_index* index, kthena_str model, kthena_str adapter,
-                                                    kthena_str tenant, kthena_prefix_query** query, kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_query_create(const kthena_prefix_index* index, kthena_str model,
+                                                    kthena_str adapter, kthena_str tenant, kthena_prefix_query** query,
+                                                    kthena_error* error);
 KTHENA_API void kthena_prefix_query_free(kthena_prefix_query* query);
-KTHENA_API kthena_status kthena_prefix_query_extend_tokens(kthena_prefix_query* query, const uint32_t* tokens, size_t n, kthena_error* error);
-KTHENA_API kthena_status kthena_prefix_query_extend_contents(kthena_prefix_query* query, const uint64_t* content_hashes, size_t n,
-                                                             kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_query_extend_tokens(kthena_prefix_query* query, const uint32_t* tokens, size_t n,
+                                                           kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_query_extend_contents(kthena_prefix_query* query, const uint64_t* content_hashes,
+                                                             size_t n, kthena_error* error);
 KTHENA_API void kthena_prefix_query_clear(kthena_prefix_query* query);
 KTHENA_API size_t kthena_prefix_query_blocks(const kthena_prefix_query* query);
 
 /* depths[w] = leading blocks that worker w holds, for w < n; n >= kthena_prefix_worker_limit. `candidates`: bit w % 64 of word w / 64, array
  * of candidate_words, bits beyond it are 0; NULL: all. [reader] */
-KTHENA_API kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_prefix_query* query, const uint64_t* candidates,
-                                            size_t candidate_words, uint32_t* depths, size_t n, kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_prefix_query* query,
+                                            const uint64_t* candidates, size_t candidate_words, uint32_t* depths,
+                                            size_t n, kthena_error* error);
 /* depths[i] belongs to workers[i]; both arrays of n. KTHENA_NONE gives 0. Workers in the order of a pool's endpoints give the
  * prefix_depths of a request. [reader] */
-KTHENA_API kthena_status kthena_prefix_find_for(const kthena_prefix_index* index, const kthena_prefix_query* query, const uint32_t* workers,
-                                                size_t n, uint32_t* depths, kthena_error* error);
-KTHENA_API kthena_status kthena_prefix_get_stats(const kthena_prefix_index* index, kthena_prefix_stats* stats, kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_find_for(const kthena_prefix_index* index, const kthena_prefix_query* query,
+                                                const uint32_t* workers, size_t n, uint32_t* depths,
+                                                kthena_error* error);
+KTHENA_API kthena_status kthena_prefix_get_stats(const kthena_prefix_index* index, kthena_prefix_stats* stats,
+                                                 kthena_error* error);
 
 /* ---- sim: what would a fleet do with these decisions --------------------------------------------------------------------------- */
 
@@ -295,19 +317,20 @@ typedef struct kthena_simulation kthena_simulation;
 
 /* A simulation from a scenario (docs/schemas/scenario.schema.json) and, where the scenario names a trace, the text of the trace. Both are
  * borrowed for the call. [any thread]; the handle: [one thread per handle] */
-KTHENA_API kthena_status kthena_simulation_create(kthena_str scenario_json, kthena_str trace, kthena_simulation** simulation,
-                                                  kthena_error* error);
+KTHENA_API kthena_status kthena_simulation_create(kthena_str scenario_json, kthena_str trace,
+                                                  kthena_simulation** simulation, kthena_error* error);
 KTHENA_API void kthena_simulation_free(kthena_simulation* simulation);
 /* Runs at most max_events events; *done is 1 once nothing is left. */
-KTHENA_API kthena_status kthena_simulation_advance(kthena_simulation* simulation, uint64_t max_events, uint8_t* done, kthena_error* error);
+KTHENA_API kthena_status kthena_simulation_advance(kthena_simulation* simulation, uint64_t max_events, uint8_t* done,
+                                                   kthena_error* error);
 /* Requests that have ended, over all runs, and how many there will be. */
 KTHENA_API void kthena_simulation_progress(const kthena_simulation* simulation, uint64_t* ended, uint64_t* total);
 /* The report as JSON (docs/simulator.md). KTHENA_FAILED_PRECONDITION before the end. */
-KTHENA_API kthena_status kthena_simulation_report_json(const kthena_simulation* simulation, char* buffer, size_t capacity, size_t* needed,
-                                                       kthena_error* error);
+KTHENA_API kthena_status kthena_simulation_report_json(const kthena_simulation* simulation, char* buffer,
+                                                       size_t capacity, size_t* needed, kthena_error* error);
 /* The per-request rows as CSV with a header line. KTHENA_FAILED_PRECONDITION before the end. */
-KTHENA_API kthena_status kthena_simulation_requests_csv(const kthena_simulation* simulation, char* buffer, size_t capacity, size_t* needed,
-                                                        kthena_error* error);
+KTHENA_API kthena_status kthena_simulation_requests_csv(const kthena_simulation* simulation, char* buffer,
+                                                        size_t capacity, size_t* needed, kthena_error* error);
 
 #ifdef __cplusplus
 } /* extern "C" */

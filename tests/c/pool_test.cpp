@@ -1,0 +1,191 @@
+// tests/c/pool_test.cpp
+#include <cmath>
+
+#include "fixture.hpp"
+
+using namespace kthena::test;
+
+namespace {
+
+kthena_status create(const std::vector<std::string>& ids, kthena_pool** pool, Error& error) {
+  const Strings flat(ids);
+  return kthena_pool_create(flat.bytes.data(), flat.offsets.data(), ids.size(), nullptr, nullptr, nullptr, pool,
+                            &error);
+}
+
+std::vector<double> read(const Pool& pool, kthena_signal signal, std::vector<std::int64_t>* times = nullptr) {
+  std::vector<double> values(kthena_pool_size(pool.get()));
+  if (times != nullptr) times->resize(values.size());
+  Error error;
+  REQUIRE(kthena_pool_get_signal(pool.get(), signal, values.data(), times == nullptr ? nullptr : times->data(),
+                                 values.size(), &error) == KTHENA_OK);
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("endpoints keep the numbers the caller gave them", "[c][pool]") {
+  const std::vector<std::string> ids =
+      GENERATE(std::vector<std::string>{"a", "b", "c"}, std::vector<std::string>{"c", "a", "b"},
+               std::vector<std::string>{"only"}, std::vector<std::string>{});
+  const Pool pool = make_pool(ids);
+  REQUIRE(kthena_pool_size(pool.get()) == ids.size());
+  for (std::uint32_t i = 0; i < ids.size(); ++i) {
+    CHECK(view(kthena_pool_id(pool.get(), i)) == ids[i]);
+    CHECK(kthena_pool_find(pool.get(), str(ids[i])) == i);
+  }
+  CHECK(kthena_pool_find(pool.get(), str("nobody")) == KTHENA_NONE);
+  CHECK(kthena_pool_find(pool.get(), {nullptr, 3}) == KTHENA_NONE);
+  CHECK(view(kthena_pool_id(pool.get(), static_cast<std::uint32_t>(ids.size()))).empty());
+  CHECK(view(kthena_pool_id(pool.get(), KTHENA_NONE)).empty());
+}
+
+TEST_CASE("an empty pool needs no arrays", "[c][pool]") {
+  kthena_pool* pool = nullptr;
+  Error error;
+  REQUIRE(kthena_pool_create(nullptr, nullptr, 0, nullptr, nullptr, nullptr, &pool, &error) == KTHENA_OK);
+  const Pool owned(pool);
+  CHECK(kthena_pool_set_signal(pool, KTHENA_SIGNAL_RUNNING, nullptr, 0, nullptr, 0, &error) == KTHENA_OK);
+  CHECK(kthena_pool_get_signal(pool, KTHENA_SIGNAL_RUNNING, nullptr, nullptr, 0, &error) == KTHENA_OK);
+}
+
+TEST_CASE("signals go in and come back in the caller's order", "[c][pool]") {
+  const bool sorted = GENERATE(true, false);
+  const Pool pool =
+      make_pool(sorted ? std::vector<std::string>{"a", "b", "c"} : std::vector<std::string>{"c", "a", "b"});
+  std::vector<std::int64_t> times;
+  for (const double value : read(pool, KTHENA_SIGNAL_WAITING, &times)) CHECK(std::isnan(value));
+  CHECK(times == std::vector<std::int64_t>(3, KTHENA_NEVER));
+
+  set(pool, KTHENA_SIGNAL_WAITING, {7, kNan, 0.5}, 1000);
+  std::vector<double> values = read(pool, KTHENA_SIGNAL_WAITING, &times);
+  CHECK(values[0] == 7);
+  CHECK(std::isnan(values[1]));
+  CHECK(values[2] == 0.5);
+  CHECK(times == std::vector<std::int64_t>{1000, KTHENA_NEVER, 1000});
+  for (const double value : read(pool, KTHENA_SIGNAL_RUNNING)) CHECK(std::isnan(value));
+
+  const double later[] = {1, 2, 3};
+  const std::int64_t when[] = {10, 20, 30};
+  Error error;
+  REQUIRE(kthena_pool_set_signal(pool.get(), KTHENA_SIGNAL_WAITING, later, 3, when, 99, &error) == KTHENA_OK);
+  values = read(pool, KTHENA_SIGNAL_WAITING, &times);
+  CHECK(values == std::vector<double>{1, 2, 3});
+  CHECK(times == std::vector<std::int64_t>{10, 20, 30});
+}
+
+TEST_CASE("a bad signal names every element at fault and changes nothing", "[c][pool]") {
+  const Pool pool = make_pool({"z", "m", "a"});
+  set(pool, KTHENA_SIGNAL_KV_USAGE, {0.1, 0.2, 0.3}, 5);
+  Error error;
+  const double bad[] = {-1, 1.5, HUGE_VAL};
+  CHECK(kthena_pool_set_signal(pool.get(), KTHENA_SIGNAL_KV_USAGE, bad, 3, nullptr, 6, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  for (const char* path : {"kv_usage[z]", "kv_usage[m]", "kv_usage[a]"})
+    CHECK(error.text().find(path) != std::string::npos);
+
+  const double good[] = {0.5, 0.5, 0.5};
+  CHECK(kthena_pool_set_signal(pool.get(), KTHENA_SIGNAL_KV_USAGE, good, 2, nullptr, 6, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "n: 2, but the pool has 3 endpoints");
+  CHECK(kthena_pool_set_signal(pool.get(), KTHENA_SIGNAL_KV_USAGE, nullptr, 3, nullptr, 6, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "values: must not be NULL");
+  CHECK(kthena_pool_set_signal(nullptr, KTHENA_SIGNAL_KV_USAGE, good, 3, nullptr, 6, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "pool: must not be NULL");
+  for (const std::int32_t signal : {-1, static_cast<std::int32_t>(KTHENA_SIGNAL_COUNT), INT32_MAX, INT32_MIN}) {
+    CHECK(kthena_pool_set_signal(pool.get(), signal, good, 3, nullptr, 6, &error) == KTHENA_INVALID_ARGUMENT);
+    CHECK(error.text() == "signal: no signal " + std::to_string(signal));
+    double values[3];
+    CHECK(kthena_pool_get_signal(pool.get(), signal, values, nullptr, 3, &error) == KTHENA_INVALID_ARGUMENT);
+  }
+  double values[3];
+  CHECK(kthena_pool_get_signal(pool.get(), KTHENA_SIGNAL_KV_USAGE, values, nullptr, 4, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(kthena_pool_get_signal(pool.get(), KTHENA_SIGNAL_KV_USAGE, nullptr, nullptr, 3, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(kthena_pool_get_signal(nullptr, KTHENA_SIGNAL_KV_USAGE, values, nullptr, 3, &error) == KTHENA_INVALID_ARGUMENT);
+
+  std::vector<std::int64_t> times;
+  CHECK(read(pool, KTHENA_SIGNAL_KV_USAGE, &times) == std::vector<double>{0.1, 0.2, 0.3});
+  CHECK(times == std::vector<std::int64_t>{5, 5, 5});
+}
+
+TEST_CASE("a pool with faults is refused with all of them", "[c][pool]") {
+  kthena_pool* pool = nullptr;
+  Error error;
+  CHECK(create({"a", "", "a", "b", "b"}, &pool, error) == KTHENA_INVALID_ARGUMENT);
+  for (const char* path : {"endpoints[1].id", "endpoints[2].id", "endpoints[4].id"})
+    CHECK(error.text().find(path) != std::string::npos);
+  CHECK(pool == nullptr);
+
+  const Strings ids({"a", "b"});
+  CHECK(kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 2, nullptr, nullptr, nullptr, nullptr, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "pool: must not be NULL");
+  CHECK(kthena_pool_create(ids.bytes.data(), nullptr, 2, nullptr, nullptr, nullptr, &pool, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "id_offsets: must not be NULL");
+  CHECK(kthena_pool_create(nullptr, ids.offsets.data(), 2, nullptr, nullptr, nullptr, &pool, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "id_bytes: must not be NULL");
+  CHECK(kthena_pool_create(ids.bytes.data(), ids.offsets.data(), SIZE_MAX, nullptr, nullptr, nullptr, &pool, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "n: too many endpoints");
+  const std::uint64_t falling[] = {0, 2, 1};
+  CHECK(kthena_pool_create(ids.bytes.data(), falling, 2, nullptr, nullptr, nullptr, &pool, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "id_offsets[2]: 1 is less than the one before, 2");
+  const std::uint64_t starts[] = {0, 1, 0};
+  CHECK(kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 2, ids.bytes.data(), ids.offsets.data(), starts, &pool,
+                           &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "model_starts[2]: 0 is less than the one before, 1");
+  const std::uint64_t rising[] = {0, 1, 2};
+  CHECK(kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 2, ids.bytes.data(), nullptr, rising, &pool, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "model_offsets: must not be NULL");
+  CHECK(kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 2, ids.bytes.data(), falling, rising, &pool, &error) ==
+        KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "model_offsets[2]: 1 is less than the one before, 2");
+  CHECK(kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 2, nullptr, ids.offsets.data(), rising, &pool,
+                           &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "model_bytes: must not be NULL");
+  CHECK(pool == nullptr);
+}
+
+TEST_CASE("offsets may begin anywhere", "[c][pool]") {
+  const std::string bytes = "####ba";
+  const std::uint64_t offsets[] = {4, 5, 6};
+  kthena_pool* pool = nullptr;
+  Error error;
+  REQUIRE(kthena_pool_create(bytes.data(), offsets, 2, nullptr, nullptr, nullptr, &pool, &error) == KTHENA_OK);
+  const Pool owned(pool);
+  CHECK(view(kthena_pool_id(pool, 0)) == "b");
+  CHECK(view(kthena_pool_id(pool, 1)) == "a");
+}
+
+TEST_CASE("a pool from JSON is numbered as the document", "[c][pool]") {
+  kthena_pool* pool = nullptr;
+  Error error;
+  const char* json =
+      R"({"endpoints": [{"id": "z", "running": 4, "sampled_ns": 8}, {"id": "a", "running": {"value": 2, "sampled_ns": 3}}]})";
+  REQUIRE(kthena_pool_create_json(str(json), &pool, &error) == KTHENA_OK);
+  const Pool owned(pool);
+  CHECK(view(kthena_pool_id(pool, 0)) == "z");
+  std::vector<std::int64_t> times;
+  CHECK(read(owned, KTHENA_SIGNAL_RUNNING, &times) == std::vector<double>{4, 2});
+  CHECK(times == std::vector<std::int64_t>{8, 3});
+
+  kthena_pool* other = nullptr;
+  CHECK(kthena_pool_create_json(str(R"({"endpoints": [{"id": "a", "running": -1}, {"id": "b", "kv_usage": 2}]})"),
+                                &other, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text().find("endpoints[0].running") != std::string::npos);
+  CHECK(error.text().find("endpoints[1].kv_usage") != std::string::npos);
+  CHECK(kthena_pool_create_json(str("{\"endpoints\": ["), &other, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(kthena_pool_create_json({nullptr, 0}, &other, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(kthena_pool_create_json({nullptr, 5}, &other, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "json: data is NULL, but size is not 0");
+  CHECK(kthena_pool_create_json(str(json), nullptr, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(other == nullptr);
+}

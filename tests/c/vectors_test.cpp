@@ -1,0 +1,164 @@
+// tests/c/vectors_test.cpp
+//
+// tests/vectors/route through the C interface: by the typed calls, every member, and by the JSON door, every byte.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "fixture.hpp"
+
+using namespace kthena::test;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr const char* kSignalNames[] = {"running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight"};
+
+std::vector<Json> cases_of(const char* directory) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(KTHENA_SOURCE_DIR) / "tests/vectors" / directory))
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  std::vector<Json> cases;
+  for (const auto& file : files) {
+    std::ifstream stream(file);
+    Json document = Json::parse(stream);
+    for (Json& each : document["cases"]) cases.push_back(std::move(each));
+  }
+  return cases;
+}
+
+/// The pool by the typed calls.
+Pool build_pool(const Json& json) {
+  std::vector<std::string> ids;
+  std::vector<std::vector<std::string>> models;
+  for (const Json& endpoint : json["endpoints"]) {
+    ids.push_back(endpoint["id"]);
+    models.push_back(endpoint.value("models", std::vector<std::string>{}));
+  }
+  Pool pool = make_pool(ids, models);
+  for (std::int32_t signal = 0; signal < KTHENA_SIGNAL_COUNT; ++signal) {
+    std::vector<double> values;
+    std::vector<std::int64_t> times;
+    for (const Json& endpoint : json["endpoints"]) {
+      const auto member = endpoint.find(kSignalNames[signal]);
+      const bool plain = member != endpoint.end() && member->is_number();
+      const bool sampled = member != endpoint.end() && member->is_object();
+      values.push_back(plain ? member->get<double>() : sampled ? (*member)["value"].get<double>() : kNan);
+      times.push_back(sampled ? member->value("sampled_ns", std::int64_t{0})
+                              : endpoint.value("sampled_ns", std::int64_t{0}));
+    }
+    Error error;
+    const kthena_status status =
+        kthena_pool_set_signal(pool.get(), signal, values.data(), values.size(), times.data(), 0, &error);
+    INFO(error.text());
+    REQUIRE(status == KTHENA_OK);
+  }
+  return pool;
+}
+
+struct Request {
+  std::string id;
+  std::string model;
+  std::vector<std::uint32_t> prefix;
+  std::vector<std::uint32_t> history;
+  kthena_request view = KTHENA_INIT(kthena_request);
+
+  Request(const Json& json, const Json& pool) : id(json.value("id", "")), model(json.value("model", "")) {
+    view.id = str(id);
+    view.model = str(model);
+    view.prompt_tokens = json.value("prompt_tokens", 0u);
+    view.sequence = json.value("sequence", std::uint64_t{0});
+    view.now_ns = json.value("now_ns", std::int64_t{0});
+    view.seed = json.value("seed", std::uint64_t{0});
+    read(json, "prefix", pool, view.prefix_total, prefix, view.prefix_depths);
+    read(json, "history", pool, view.history_total, history, view.history_depths);
+    view.depth_count = pool["endpoints"].size();
+  }
+
+ private:
+  static void read(const Json& json, const char* member, const Json& pool, std::uint32_t& total,
+                   std::vector<std::uint32_t>& depths, const std::uint32_t*& out) {
+    if (!json.contains(member)) return;
+    total = json[member].value("total_blocks", 0u);
+    if (!json[member].contains("depth_blocks")) return;
+    for (const Json& endpoint : pool["endpoints"])
+      depths.push_back(json[member]["depth_blocks"].value(endpoint["id"].get<std::string>(), 0u));
+    out = depths.data();
+  }
+};
+
+std::string decide_document(const Json& document) {
+  const std::string text = document.dump();
+  return text_of([&](char* buffer, std::size_t capacity, std::size_t* needed) {
+    return kthena_route_decide_json(str(text), buffer, capacity, needed, nullptr);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("vectors: the same decisions by typed calls and by JSON", "[c][vectors]") {
+  const std::vector<Json> cases = cases_of("route");
+  REQUIRE(cases.size() >= 60);
+  const Workspace workspace = make_workspace();
+  for (const Json& each : cases) {
+    INFO(each["name"]);
+    const Json& expect = each["expect"];
+    const Pool pool = build_pool(each["pool"]);
+    const Policy policy = make_policy(each["policy"].dump());
+    const Json& request_json = each.contains("request") ? each["request"] : Json::object();
+    const Request request(request_json, each["pool"]);
+    kthena_decision decision = KTHENA_INIT(kthena_decision);
+    Error error;
+    REQUIRE(kthena_decide(policy.get(), pool.get(), &request.view, workspace.get(), &decision, &error) == KTHENA_OK);
+
+    const auto id = [&](std::uint32_t endpoint) { return view(kthena_pool_id(pool.get(), endpoint)); };
+    CHECK((decision.outcome == KTHENA_ROUTED ? "routed" : "no_endpoint") == expect["outcome"]);
+    if (expect["endpoint"].is_null()) {
+      CHECK(decision.endpoint == KTHENA_NONE);
+    } else {
+      CHECK(id(decision.endpoint) == expect["endpoint"].get<std::string>());
+    }
+    CHECK(decision.reason == expect["reason"]["code"].get<std::int32_t>());
+    CHECK(view(kthena_reason_name(decision.reason)) == expect["reason"]["name"].get<std::string>());
+    CHECK(decision.reason_subject == expect["reason"]["subject"].get<std::uint32_t>());
+    CHECK(decision.reason_a == expect["reason"]["a"].get<double>());
+    CHECK(decision.reason_b == expect["reason"]["b"].get<double>());
+    CHECK(decision.score == expect["score"].get<double>());
+    CHECK(decision.margin == expect["margin"].get<double>());
+    CHECK(decision.candidates == expect["candidates"].get<std::uint32_t>());
+    std::vector<std::string> ranked;
+    for (std::uint32_t i = 0; i < decision.ranked_count; ++i) ranked.emplace_back(id(decision.ranked[i]));
+    CHECK(ranked == expect["ranked"].get<std::vector<std::string>>());
+
+    Json document = {{"pool", each["pool"]}, {"policy", each["policy"]}, {"request", request_json}};
+    CHECK(decide_document(document) == expect.dump());
+    document["explain"] = true;
+    const std::string explanation = text_of([&](char* buffer, std::size_t capacity, std::size_t* needed) {
+      return kthena_explain_json(policy.get(), pool.get(), &request.view, buffer, capacity, needed, nullptr);
+    });
+    CHECK(decide_document(document) == explanation);
+    CHECK(Json::parse(explanation)["decision"].dump() == expect.dump());
+  }
+}
+
+TEST_CASE("vectors: documents that are refused", "[c][vectors]") {
+  for (const Json& each : cases_of("route_errors")) {
+    INFO(each["name"]);
+    const std::string text = each.contains("text") ? each["text"].get<std::string>() : each["document"].dump();
+    std::size_t needed = 0;
+    Error error;
+    REQUIRE(each["status"] == "invalid_argument");
+    REQUIRE(kthena_route_decide_json(str(text), nullptr, 0, &needed, &error) == KTHENA_INVALID_ARGUMENT);
+    const std::string message = "; " + error.text();
+    std::size_t at = 0;
+    for (const std::string fault : each["faults"]) {
+      INFO(fault << "\nin " << error.text());
+      at = message.find("; " + fault, at);
+      REQUIRE(at != std::string::npos);
+      at += fault.size();
+    }
+  }
+}
