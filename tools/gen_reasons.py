@@ -67,7 +67,7 @@ def parse_registry(text: str) -> list[Reason]:
     return reasons
 
 
-# ---------------------------------------------------------------- one language each: how it is written, how it is read back
+# ------------------------------------------------ one language each: how it is written, how it is read back
 
 
 def write_c(reasons: list[Reason]) -> str:
@@ -167,11 +167,11 @@ func (r Reason) Text() string {{
 
 
 def read_go(text: str) -> list[Reason]:
-    codes = dict(re.findall(r"^\tReason(\w+) +Reason = (\d+)$", text, re.M))
-    methods = dict(re.findall(r"^func \(r Reason\) (\w+)\(\) string \{\n(.*?)^\}", text, re.M | re.S))
+    codes: dict[str, str] = dict(re.findall(r"^\tReason(\w+) +Reason = (\d+)$", text, re.M))
+    methods: dict[str, str] = dict(re.findall(r"^func \(r Reason\) (\w+)\(\) string \{\n(.*?)^\}", text, re.M | re.S))
     case = r'case Reason(\w+):\n\t\treturn "([^"]*)"'
-    names = dict(re.findall(case, methods.get("String", "")))
-    texts = dict(re.findall(case, methods.get("Text", "")))
+    names: dict[str, str] = dict(re.findall(case, methods.get("String", "")))
+    texts: dict[str, str] = dict(re.findall(case, methods.get("Text", "")))
     return [Reason(int(code), names.get(key, key), texts.get(key, "no text")) for key, code in codes.items()]
 
 
@@ -189,9 +189,9 @@ Which reasons can a decision carry, and what are the numbers behind them?
 |---:|---|---|---|
 {rows}
 
-A `Reason` is a code, a `subject` (an index; 0 where the meaning names none) and two numbers `a` and `b`. Codes are never reused or
-renumbered. This page, the C enum, the Python enum and the Go constants are made from `include/kthena/base/reasons.def` by
-`tools/gen_reasons.py`; `tools/gen_reasons.py --check` fails when one of them differs.
+A `Reason` is a code, a `subject` (an index; 0 where the meaning names none) and two numbers `a` and `b`. Codes are
+never reused or renumbered. This page, the C enum, the Python enum and the Go constants are made from
+`include/kthena/base/reasons.def` by `tools/gen_reasons.py`; `tools/gen_reasons.py --check` fails when one differs.
 """
 
 
