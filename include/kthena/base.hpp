@@ -3,9 +3,12 @@
 // base: the vocabulary that all areas share. Includes nothing but the standard library.
 #pragma once
 
+#include "kthena/base/block_hash.hpp"
 #include "kthena/base/engine_model.hpp"
+#include "kthena/base/engine_sample.hpp"
 #include "kthena/base/faults.hpp"
 #include "kthena/base/hash.hpp"
+#include "kthena/base/histogram.hpp"
 #include "kthena/base/ids.hpp"
 #include "kthena/base/kv_event.hpp"
 #include "kthena/base/math.hpp"

@@ -7,20 +7,7 @@
 
 namespace kthena::prefix {
 
-static_assert(std::endian::native == std::endian::little, "token ids and content hashes are hashed in place, as little-endian bytes");
-
-std::uint64_t namespace_key(const Namespace& space, std::uint64_t seed) noexcept {
-  // Each field is hashed alone, so that moving bytes from one field to the next gives another key.
-  std::uint64_t key = mix64(seed + 0x9E3779B97F4A7C15ull);
-  for (const std::string_view field : {space.model, space.adapter, space.tenant}) {
-    key = combine64(key, xxh3_64(std::as_bytes(std::span(field)), seed));
-  }
-  return combine64(key, space.block_tokens);
-}
-
-std::uint64_t hash_block(std::span<const std::uint32_t> tokens, std::uint64_t seed) noexcept {
-  return xxh3_64(std::as_bytes(tokens), seed);
-}
+static_assert(std::endian::native == std::endian::little, "content hashes are hashed in place, as little-endian bytes");
 
 PrefixQuery::PrefixQuery(std::uint64_t namespace_key, std::uint32_t block_tokens, std::uint64_t seed)
     : namespace_key_(namespace_key),

@@ -13,23 +13,14 @@
 #include <string_view>
 #include <vector>
 
+#include "kthena/base/block_hash.hpp"
 #include "kthena/base/status.hpp"
 
 namespace kthena::prefix {
 
-/// What must be equal before two equal token blocks may share KV: nothing matches across namespaces.
-struct Namespace {
-  std::string_view model;              ///< served model name (with revision or quantisation if they matter)
-  std::string_view adapter;            ///< LoRA adapter; empty: base model
-  std::string_view tenant;             ///< cache salt; empty: shared
-  std::uint32_t block_tokens = 16;     ///< tokens per block
-};
-
-/// The 64-bit key of a namespace under a secret seed. Different seeds give unrelated keys. [any thread]
-std::uint64_t namespace_key(const Namespace& space, std::uint64_t seed) noexcept;
-
-/// Content hash of one block of tokens under a secret seed: XXH3 over the little-endian token ids. [any thread]
-std::uint64_t hash_block(std::span<const std::uint32_t> tokens, std::uint64_t seed) noexcept;
+using kthena::hash_block;
+using kthena::Namespace;
+using kthena::namespace_key;
 
 /// A prepared prompt. A value; one thread while it is extended, any thread after.
 class PrefixQuery {
