@@ -129,7 +129,9 @@ class Checker:
             self.check_library(path, top, area, line, name, head)
         elif name in STANDARD:
             if top != "bindings" and name in IMPURE:
-                self.report(path, line, f"<{name}>: the library reads no clock, file or random source and starts no thread")
+                self.report(
+                    path, line, f"<{name}>: the library reads no clock, file or random source and starts no thread"
+                )
         elif quoted or head == "kthena":
             self.report(path, line, f'"{name}" is not a header of this project')
         elif top != "bindings":
@@ -147,9 +149,7 @@ class Checker:
                     return None
         return None
 
-    def check_own(
-        self, path: Path, top: str, area: str | None, line: int, name: str, target: tuple[str, ...]
-    ) -> None:
+    def check_own(self, path: Path, top: str, area: str | None, line: int, name: str, target: tuple[str, ...]) -> None:
         own = path.relative_to(self.root).parts
         if target[0] == "include":
             own_is_c = top == "include" and own[2:] in C_HEADERS

@@ -47,7 +47,10 @@ def probe_program(cc: str) -> tuple[str, int]:
     """A C program that prints the layout, and how many types it covers."""
     # Macros and included .def lists are expanded first, so that generated enumerators are seen.
     text = subprocess.run(
-        [cc, "-std=c99", "-E", "-P", "-I", str(ROOT / "include"), str(HEADER)], check=True, capture_output=True, text=True
+        [cc, "-std=c99", "-E", "-P", "-I", str(ROOT / "include"), str(HEADER)],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     text = COMMENT.sub(" ", text)
     lines = []
@@ -72,7 +75,10 @@ def probe_program(cc: str) -> tuple[str, int]:
                 f"sizeof((({name}*)0)->{member}));"
             )
     body = "\n".join(lines)
-    return f'#include <stddef.h>\n#include <stdio.h>\n#include "kthena/kthena.h"\nint main(void) {{\n{body}\n  return 0;\n}}\n', types
+    return (
+        f'#include <stddef.h>\n#include <stdio.h>\n#include "kthena/kthena.h"\nint main(void) {{\n{body}\n  return 0;\n}}\n',
+        types,
+    )
 
 
 def layout(cc: str) -> tuple[str, int]:

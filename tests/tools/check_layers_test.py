@@ -74,7 +74,9 @@ def check(files: dict[str, str]) -> tuple[int, str]:
             path = Path(directory, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        result = subprocess.run([sys.executable, "-B", str(CHECKER), directory], capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [sys.executable, "-B", str(CHECKER), directory], capture_output=True, text=True, check=False
+        )
         return result.returncode, result.stdout + result.stderr
 
 
