@@ -1,0 +1,76 @@
+"""kthena: where does a request to an LLM fleet go? Snapshot in, decision out, with the reason attached.
+
+>>> import kthena
+>>> pool = kthena.Pool(["pod-a", "pod-b"])
+>>> pool.update(in_flight=[3, 1], running=[3, 1], sampled_ns=0)
+>>> policy = kthena.Policy("kthena-default")
+>>> decision = policy.decide(pool, id="request-1", model="llama", seed=1)
+>>> decision.endpoint, decision.ranked, decision.reason.name
+('pod-b', ('pod-b', 'pod-a'), 'BEST_SCORE')
+
+The module reads no clock, no file and no random source: the moment and the seed are arguments, and equal arguments give
+equal decisions in C++, C, Python and Go.
+"""
+
+from __future__ import annotations
+
+from kthena._core import Decision, hash_id, random_u64
+from kthena.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    KthenaError,
+    NotFoundError,
+    OutOfRangeError,
+    ResourceExhaustedError,
+    StatusCode,
+)
+from kthena.prefix import PrefixIndex, PrefixQuery
+from kthena.reasons import Reason
+from kthena.routing import Policy, Pool, decide_json, parts, presets
+from kthena.simulation import Simulation
+from kthena.types import (
+    NO_WORKER,
+    SIGNALS,
+    CandidateExplanation,
+    Explanation,
+    OptionInfo,
+    Outcome,
+    PartInfo,
+    PrefixStats,
+    ScoreTerm,
+    Tier,
+)
+from kthena.version import __version__
+
+__all__ = [
+    "NO_WORKER",
+    "SIGNALS",
+    "CandidateExplanation",
+    "Decision",
+    "Explanation",
+    "FailedPreconditionError",
+    "InvalidArgumentError",
+    "KthenaError",
+    "NotFoundError",
+    "OptionInfo",
+    "OutOfRangeError",
+    "Outcome",
+    "PartInfo",
+    "Policy",
+    "Pool",
+    "PrefixIndex",
+    "PrefixQuery",
+    "PrefixStats",
+    "Reason",
+    "ResourceExhaustedError",
+    "ScoreTerm",
+    "Simulation",
+    "StatusCode",
+    "Tier",
+    "__version__",
+    "decide_json",
+    "hash_id",
+    "parts",
+    "presets",
+    "random_u64",
+]

@@ -1,0 +1,197 @@
+"""The C interface of kthena as Python objects; use the package kthena instead."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from kthena.reasons import Reason
+from kthena.types import Outcome
+
+def version() -> int: ...
+def hash_id(id: str) -> int:
+    """Hash of an id, as used for ties: the same 64 bits in every language."""
+
+def random_u64(seed: int, stream: int, counter: int) -> int:
+    """The number at place `counter` of stream `stream` of seed `seed`, uniform over 64 bits."""
+
+def presets_json() -> str: ...
+def parts_json() -> str: ...
+def decide_json(document: str) -> str: ...
+
+class Pool:
+    def __init__(
+        self,
+        ids: Iterable[str] | None = None,
+        models: Iterable[Iterable[str]] | None = None,
+        *,
+        json: str = ...,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the endpoints, in the order they were given."""
+
+    def find(self, id: str) -> int | None:
+        """Index of an endpoint; None when there is none of that id."""
+
+    def update(
+        self,
+        *,
+        running: npt.NDArray[np.float64] | None = None,
+        waiting: npt.NDArray[np.float64] | None = None,
+        kv_usage: npt.NDArray[np.float64] | None = None,
+        ttft_s: npt.NDArray[np.float64] | None = None,
+        tpot_s: npt.NDArray[np.float64] | None = None,
+        in_flight: npt.NDArray[np.float64] | None = None,
+        sampled_ns: int | npt.NDArray[np.int64],
+    ) -> None: ...
+    def signal(self, name: str) -> npt.NDArray[np.float64]:
+        """One column by endpoint, a copy; NaN where it was never sampled."""
+
+    def sampled_ns(self, name: str) -> npt.NDArray[np.int64]:
+        """When each element of a column was sampled, a copy."""
+
+class Decision:
+    """Where a request goes, where next if that fails, and why. Immutable."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """ROUTED, or NO_ENDPOINT: nobody can take it and `reason` says why."""
+
+    @property
+    def endpoint(self) -> str | None:
+        """Id of the chosen endpoint; None when not routed."""
+
+    @property
+    def index(self) -> int | None:
+        """Its position in the pool; None when not routed."""
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Failover list of ids, best first, the chosen one included."""
+
+    @property
+    def ranked_indices(self) -> tuple[int, ...]:
+        """The same as positions in the pool."""
+
+    @property
+    def reason(self) -> Reason:
+        """Why it came out like this."""
+
+    @property
+    def reason_subject(self) -> int:
+        """What the reason is about, as the reason's text says."""
+
+    @property
+    def reason_a(self) -> float:
+        """First number behind the reason, as its text says."""
+
+    @property
+    def reason_b(self) -> float:
+        """Second number behind the reason."""
+
+    @property
+    def score(self) -> float:
+        """Total score of the chosen endpoint, in the policy's unit."""
+
+    @property
+    def margin(self) -> float:
+        """Score minus that of the runner-up, >= 0; 0 in a tie or without a runner-up."""
+
+    @property
+    def candidates(self) -> int:
+        """Endpoints that were left after the filters."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+class Policy:
+    def __init__(self, preset: str = ..., *, json: str = ...) -> None: ...
+    def to_json(self) -> str:
+        """The policy in its full JSON form."""
+
+    def decide(
+        self,
+        pool: Pool,
+        *,
+        id: str,
+        model: str = "",
+        prompt_tokens: int = 0,
+        prefix_depths: npt.NDArray[np.uint32] | None = None,
+        prefix_total: int = 0,
+        history_depths: npt.NDArray[np.uint32] | None = None,
+        history_total: int = 0,
+        sequence: int = 0,
+        now_ns: int = 0,
+        seed: int = 0,
+    ) -> Decision:
+        """Where the request goes. The arguments are described at `kthena.Policy`."""
+
+    def explain_json(
+        self,
+        pool: Pool,
+        *,
+        id: str,
+        model: str = "",
+        prompt_tokens: int = 0,
+        prefix_depths: npt.NDArray[np.uint32] | None = None,
+        prefix_total: int = 0,
+        history_depths: npt.NDArray[np.uint32] | None = None,
+        history_total: int = 0,
+        sequence: int = 0,
+        now_ns: int = 0,
+        seed: int = 0,
+    ) -> str:
+        """The same decision taken apart, as JSON."""
+
+class PrefixQuery:
+    def extend(self, tokens: npt.NDArray[np.uint32]) -> None: ...
+    def extend_contents(self, contents: npt.NDArray[np.uint64]) -> None: ...
+    def clear(self) -> None: ...
+    @property
+    def blocks(self) -> int: ...
+
+class PrefixIndex:
+    def __init__(
+        self, *, seed: int, block_tokens: int = 16, max_workers: int = 1024, max_orphan_blocks: int = 65536
+    ) -> None: ...
+    @property
+    def block_tokens(self) -> int: ...
+    @property
+    def worker_limit(self) -> int: ...
+    def add_worker(self, name: str) -> int: ...
+    def find_worker(self, name: str) -> int | None: ...
+    def remove_worker(self, worker: int) -> None: ...
+    def namespace_key(self, *, model: str = "", adapter: str = "", tenant: str = "") -> int: ...
+    def hash_blocks(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]: ...
+    def store(
+        self,
+        worker: int,
+        *,
+        engine_hashes: npt.NDArray[np.uint64],
+        tokens: npt.NDArray[np.uint32] | None = None,
+        contents: npt.NDArray[np.uint64] | None = None,
+        parent: int | None = None,
+        namespace_key: int,
+        tier: int = 0,
+    ) -> None: ...
+    def remove(self, worker: int, *, engine_hashes: npt.NDArray[np.uint64], tier: int = 0) -> None: ...
+    def clear(self, worker: int) -> None: ...
+    def query(self, *, model: str = "", adapter: str = "", tenant: str = "") -> PrefixQuery: ...
+    def find(
+        self,
+        query: PrefixQuery,
+        *,
+        workers: npt.NDArray[np.uint32] | None = None,
+        candidates: npt.NDArray[np.uint64] | npt.NDArray[np.bool_] | None = None,
+        out: npt.NDArray[np.uint32] | None = None,
+    ) -> npt.NDArray[np.uint32]: ...
+    def stats(self) -> dict[str, int]: ...
+
+class Simulation:
+    def __init__(self, scenario: str, trace: str | bytes = b"") -> None: ...
+    def advance(self, max_events: int) -> bool: ...
+    def progress(self) -> tuple[int, int]: ...
+    def report_json(self) -> str: ...
+    def requests_csv(self) -> str: ...

@@ -1,0 +1,76 @@
+"""The two charts of a replay: how long until the first token, and who carries the load when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kthena.cli import svg
+from kthena.cli.results import PolicyResult
+
+#: Samples in the close-up of the load: enough to see several polls.
+CLOSE_UP = 48
+
+
+def ttft_cdf(results: Sequence[PolicyResult]) -> str:
+    """Share of requests whose first token came within a time, by policy; time by its logarithm."""
+    curves = [result.report["ttft_cdf_s"] for result in results]
+    positive = [value for curve in curves for value in curve if value > 0]
+    low = max(min(positive, default=0.01), 1e-3)
+    high = max(max(positive, default=1.0), low * 10)
+    x = svg.Scale(low * 0.9, high * 1.1, 48, 748, log=True)
+    y = svg.Scale(0, 100, 300, 24)
+    body = svg.axes(x, y, "time to first token, s (logarithmic)", "% of requests")
+    for i, curve in enumerate(curves):
+        body += svg.line([x(value) for value in curve], [y(k) for k in range(len(curve))], f"curve p{i % 8}")
+    medians = "; ".join(f"{result.policy} {result.total['ttft_s']['p50']:.2f} s" for result in results)
+    return svg.figure(
+        "cdf", 760, 340, "Time to first token", f"Cumulative share of requests by policy. Medians: {medians}.", body
+    )
+
+
+class Load:
+    """Requests in each engine over time, of one policy."""
+
+    def __init__(self, result: PolicyResult) -> None:
+        load = result.report["load"]
+        engines = len(result.report["engines"])
+        self.times = [at / 1e9 for at in load["at_ns"]]
+        totals = [a + b for a, b in zip(load["running"], load["waiting"], strict=True)]
+        self.samples = [totals[i : i + engines] for i in range(0, len(totals), engines)]
+
+    @property
+    def most(self) -> int:
+        return max((max(sample) for sample in self.samples), default=0)
+
+    def imbalance(self) -> float:
+        """Busiest engine over the mean of all, averaged over the samples in which there is work."""
+        ratios = [max(sample) * len(sample) / sum(sample) for sample in self.samples if sum(sample)]
+        return sum(ratios) / len(ratios) if ratios else 1.0
+
+
+def load_over_time(name: str, load: Load, most: int, css: str) -> str:
+    """The range between the engines over the whole time, and a close-up with a line per engine."""
+    if len(load.times) < 2:
+        return "<p>Too short for samples of the load.</p>"
+    y = svg.Scale(0, max(most, 1), 148, 20)
+    x = svg.Scale(0, max(load.times[-1], 1e-9), 48, 468)
+    lows, highs = [min(sample) for sample in load.samples], [max(sample) for sample in load.samples]
+    means = [sum(sample) / len(sample) for sample in load.samples]
+    times = [x(at) for at in load.times]
+    body = svg.axes(x, y, "s", "requests per engine: least, mean and most", x_ticks=5, y_ticks=3)
+    body += svg.band(times, [y(low) for low in lows], [y(high) for high in highs], f"band {css}")
+    body += svg.line(times, [y(mean) for mean in means], f"mean {css}")
+
+    first = max((len(load.times) - CLOSE_UP) // 2, 0)
+    part = slice(first, first + CLOSE_UP)
+    begin, end = load.times[part][0], load.times[part][-1]
+    x = svg.Scale(begin, max(end, begin + 1e-9), 516, 748)
+    body += svg.axes(x, y, "s", "close-up, a line per engine", x_ticks=3, y_ticks=3)
+    times = [x(at) for at in load.times[part]]
+    for engine in range(len(load.samples[0])):
+        body += svg.line(times, [y(sample[engine]) for sample in load.samples[part]], f"engine e{engine % 4}")
+    description = (
+        f"Requests running or waiting per engine. On average the busiest engine holds {load.imbalance():.2f} times the "
+        f"mean; the most at any sample is {load.most}."
+    )
+    return svg.figure(name, 760, 184, "Load per engine over time", description, body)

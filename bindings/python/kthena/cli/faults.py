@@ -1,0 +1,65 @@
+"""Bad input: all faults of a call are collected, then reported together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+
+class Refused(Exception):
+    """A command cannot be carried out; one message per fault."""
+
+    def __init__(self, faults: Iterable[str], exit_code: int = 2) -> None:
+        super().__init__()
+        self.faults = list(faults)
+        self.exit_code = exit_code
+
+
+class Faults:
+    """Collects faults. Equal ones are kept once."""
+
+    def __init__(self) -> None:
+        self._faults: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def add(self, fault: str) -> None:
+        if fault not in self._faults:
+            self._faults.append(fault)
+
+    def add_message(self, where: str, message: str) -> None:
+        """A message of the library, which joins its faults by `"; "`."""
+        for fault in message.split("; "):
+            self.add(f"{where}: {fault}")
+
+    def raise_if_any(self) -> None:
+        if self._faults:
+            raise Refused(self._faults)
+
+    def integer(self, option: str, text: str | None, least: int, most: int) -> int | None:
+        """The number of an option, or None where it was not given or is at fault."""
+        if text is None:
+            return None
+        try:
+            value = int(text)
+        except ValueError:
+            self.add(f"{option}: {text!r} is no integer")
+            return None
+        if not least <= value <= most:
+            self.add(f"{option}: {value} is not in {least} .. {most}")
+            return None
+        return value
+
+    def number(self, option: str, text: str | None, least: float, most: float) -> float | None:
+        if text is None:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            self.add(f"{option}: {text!r} is no number")
+            return None
+        if math.isnan(value) or not least <= value <= most:
+            self.add(f"{option}: {text} is not in {least:g} .. {most:g}")
+            return None
+        return value

@@ -1,0 +1,195 @@
+"""`kthena replay`: one workload on a simulated fleet under several policies, compared."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import threading
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Any, NamedTuple
+
+from kthena.cli.faults import Faults, Refused
+from kthena.cli.files import Outputs, read_bytes
+from kthena.cli.policies import NamedPolicy, read_policies
+from kthena.cli.progress import Progress
+from kthena.cli.replay_html import render_html
+from kthena.cli.replay_text import render_csv, render_json, render_table
+from kthena.cli.results import Setup, compare
+from kthena.errors import KthenaError
+from kthena.simulation import Simulation
+
+PUBLISHED_POLICIES = (
+    "random,kthena-2025-09/least-request,kthena-2025-09/gpu-usage,kthena-2025-09/least-latency,"
+    "kthena-2025-09/least-request+prefix,kthena-2025-09/least-request+kv"
+)
+GENERATED = ("gsp-long", "gsp-short")
+
+
+class Defaults(NamedTuple):
+    """What an option is where it is not given."""
+
+    replicas: int
+    engine: str
+    concurrency: int
+    poll_interval_s: float
+
+
+#: As the published benchmark ran (docs/simulator.md).
+BENCHMARK = Defaults(replicas=3, engine="qwen2.5-7b@910b-fit", concurrency=300, poll_interval_s=2.7)
+#: An open loop at the trace's own times, with Kthena's own poll interval.
+TRACE = Defaults(replicas=8, engine="llama3-8b@a100", concurrency=0, poll_interval_s=1.0)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "replay",
+        help="compare policies on a simulated fleet",
+        description="Replays a workload on a simulated fleet under several policies and compares them.",
+    )
+    add = parser.add_argument
+    add(
+        "--workload",
+        required=True,
+        metavar="W",
+        help="gsp-long, gsp-short, or a trace: Mooncake's or Azure's (docs/replay.md)",
+    )
+    add(
+        "--policies",
+        default=PUBLISHED_POLICIES,
+        metavar="P,P",
+        help="presets or JSON files (default: the six published ones)",
+    )
+    add("--replicas", metavar="N", help="engines in the fleet (default: gsp 3, traces 8)")
+    add("--engine-model", metavar="M", help=f"engine model (default: gsp {BENCHMARK.engine}, traces {TRACE.engine})")
+    add("--concurrency", metavar="C", help="closed loop: requests in flight at most (default for gsp: 300)")
+    add("--speed", metavar="X", help="open loop: the trace's times divided by X (default for traces: 1)")
+    add("--runs", default="1", metavar="K", help="times that the same requests are sent, with warm caches (default: 1)")
+    add("--seed", default="1", metavar="S", help="of ties and random choices (default: 1)")
+    add("--poll-interval", metavar="S", help="seconds between readings of engine metrics (default: gsp 2.7, traces 1)")
+    add("--limit", metavar="REQUESTS", help="only the first requests of the workload")
+    add("--json", metavar="F", help="write the results as JSON")
+    add("--csv", metavar="F", help="write a row per request")
+    add("--html", metavar="F", help="write a report that needs nothing else")
+    parser.set_defaults(run=run)
+
+
+class Job(NamedTuple):
+    policy: NamedPolicy
+    simulation: Simulation
+
+
+def run(options: argparse.Namespace) -> None:
+    faults = Faults()
+    policies = read_policies(options.policies, faults)
+    scenario = _read_scenario(options, faults)
+    trace = b"" if options.workload in GENERATED else read_bytes(options.workload, faults)
+    with Outputs({"--json": options.json, "--csv": options.csv, "--html": options.html}, faults) as outputs:
+        faults.raise_if_any()
+        jobs = _make_jobs(options.workload, scenario, policies, trace or b"", faults)
+        faults.raise_if_any()
+        finished = _run_jobs(jobs)
+        reports = [(name, simulation.report()) for name, simulation in finished]
+        setup = _describe(options, scenario, reports[0][1])
+        results = compare(reports, {name: row for name, report in reports if (row := report.get("published"))})
+        print(render_table(setup, results))
+        if outputs.wants("--json"):
+            outputs.set("--json", render_json(setup, results))
+        if outputs.wants("--csv"):
+            outputs.set("--csv", render_csv([(name, simulation.requests_csv()) for name, simulation in finished]))
+        if outputs.wants("--html"):
+            outputs.set("--html", render_html(setup, results))
+
+
+def _read_scenario(options: argparse.Namespace, faults: Faults) -> dict[str, Any]:
+    defaults = BENCHMARK if options.workload in GENERATED else TRACE
+    if options.concurrency is not None and options.speed is not None:
+        faults.add("--concurrency, --speed: a closed loop has no speed; give one of them")
+    replicas = faults.integer("--replicas", options.replicas, 1, 4096)
+    concurrency = faults.integer("--concurrency", options.concurrency, 1, 2**32 - 1)
+    speed = faults.number("--speed", options.speed, 0.01, 1e6)
+    poll = faults.number("--poll-interval", options.poll_interval, 0.001, 3600)
+    limit = faults.integer("--limit", options.limit, 1, 2**63 - 1)
+    if concurrency is None:
+        concurrency = 0 if speed is not None else defaults.concurrency
+    scenario: dict[str, Any] = {
+        "workload": {"name": options.workload} if options.workload in GENERATED else {"trace": "auto"},
+        "replicas": defaults.replicas if replicas is None else replicas,
+        "engine": options.engine_model or defaults.engine,
+        "client": {"concurrency": concurrency} if concurrency else {"speed": 1.0 if speed is None else speed},
+        "poll_interval_ns": round((defaults.poll_interval_s if poll is None else poll) * 1e9),
+        "runs": faults.integer("--runs", options.runs, 1, 1000),
+        "seed": faults.integer("--seed", options.seed, 0, 2**64 - 1),
+    }
+    if limit is not None:
+        scenario["request_limit"] = limit
+    return scenario
+
+
+def _make_jobs(
+    workload: str, scenario: dict[str, Any], policies: list[NamedPolicy], trace: bytes, faults: Faults
+) -> list[Job]:
+    jobs = []
+    for policy in policies:
+        try:
+            text = json.dumps({**scenario, "policy": json.loads(policy.text)})
+            jobs.append(Job(policy, Simulation(text, trace)))
+        except KthenaError as error:
+            faults.add_message(workload if "line " in error.message else "scenario", error.message)
+    return jobs
+
+
+def _run_jobs(jobs: list[Job]) -> list[tuple[str, Simulation]]:
+    """All simulations to the end, at most one per processor at a time."""
+    total = sum(job.simulation.progress()[1] for job in jobs)
+    progress = Progress(total, "requests")
+    stop = threading.Event()
+
+    def work(simulation: Simulation) -> None:
+        while not stop.is_set() and not simulation.advance(Simulation.EVENTS_PER_STEP):
+            pass
+
+    pool = ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, len(jobs)))
+    try:
+        futures: dict[Future[None], str] = {pool.submit(work, job.simulation): job.policy.name for job in jobs}
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, timeout=0.1, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            ended = sum(job.simulation.progress()[0] for job in jobs)
+            running = [name for future, name in futures.items() if future.running()]
+            progress.update(ended, ", ".join(running))
+    except KthenaError as error:
+        raise Refused([str(error)], exit_code=1) from None
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+        progress.close()
+    return [(job.policy.name, job.simulation) for job in jobs]
+
+
+def _describe(options: argparse.Namespace, scenario: dict[str, Any], report: dict[str, Any]) -> Setup:
+    client = scenario["client"]
+    concurrency, speed = client.get("concurrency", 0), client.get("speed", 1.0)
+    poll = scenario["poll_interval_ns"] / 1e9
+    command = ["kthena", "replay", "--workload", options.workload, "--policies", options.policies]
+    command += ["--replicas", str(scenario["replicas"]), "--engine-model", scenario["engine"]]
+    command += ["--concurrency", str(concurrency)] if concurrency else ["--speed", f"{speed:g}"]
+    command += ["--runs", str(scenario["runs"]), "--seed", str(scenario["seed"]), "--poll-interval", f"{poll:g}"]
+    if "request_limit" in scenario:
+        command += ["--limit", str(scenario["request_limit"])]
+    return Setup(
+        workload=options.workload if options.workload in GENERATED else os.path.basename(options.workload),
+        requests=report["total"]["requests"] // scenario["runs"],
+        replicas=scenario["replicas"],
+        engine=scenario["engine"],
+        engine_constants=report.get("engine_model", {}),
+        concurrency=concurrency,
+        speed=speed,
+        runs=scenario["runs"],
+        seed=scenario["seed"],
+        poll_interval_s=poll,
+        command=shlex.join(command),
+    )

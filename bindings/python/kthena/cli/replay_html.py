@@ -1,0 +1,175 @@
+"""A replay as one HTML page that needs nothing else: no network, no scripts, no fonts."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from kthena.cli import charts
+from kthena.cli.replay_text import notes
+from kthena.cli.results import PolicyResult, Setup
+from kthena.version import __version__
+
+
+def render_html(setup: Setup, results: list[PolicyResult]) -> str:
+    policies = "1 policy" if len(results) == 1 else f"{len(results)} policies"
+    title = f"{setup.workload} under {policies}"
+    style = files("kthena.cli").joinpath("report.css").read_text(encoding="utf-8")
+    loads = [charts.Load(result) for result in results]
+    most = max(load.most for load in loads)
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="lead">{escape(_finding(results))}</p>',
+        f'<p class="soft">{escape(setup.sentence())} No hardware was run: this compares policies in a model.</p>',
+        "<h2>Results</h2>",
+        _table(setup, results),
+        *(f'<p class="note">{escape(note)}</p>' for note in notes(results)),
+        "<h2>Time to first token</h2>",
+        "<p>How large a share of all requests had its first token within a time. Further left is better.</p>",
+        _legend(results),
+        f'<div class="wide">{charts.ttft_cdf(results)}</div>',
+        "<h2>Load per engine over time</h2>",
+        "<p>Requests running or waiting in each engine, all panels on one scale. A wide band means herding: all requests "
+        "go to the engine that looked best at the last reading of the metrics, until the next.</p>",
+    ]
+    for i, (result, load) in enumerate(zip(results, loads, strict=True)):
+        busiest = f"busiest engine: {load.imbalance():.2f} times the mean, {load.most:,} at most"
+        body.append(f'<h3>{_swatch(i)}{escape(result.policy)} <span class="soft">{busiest}</span></h3>')
+        body.append(f'<div class="wide">{charts.load_over_time(f"load{i}", load, most, f"p{i % 8}")}</div>')
+    if setup.runs > 1:
+        body += ["<h2>Run by run</h2>", _runs(setup, results)]
+    body += [
+        "<h2>Engine model</h2>",
+        _constants(setup),
+        "<h2>Repeat it</h2>",
+        f"<pre><code>{escape(setup.command)}</code></pre>",
+        f'<p class="note">kthena {escape(__version__)}. Equal commands give equal numbers.</p>',
+    ]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(body)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _finding(results: list[PolicyResult]) -> str:
+    best = max(results, key=lambda result: float(result.total["throughput_rps"]))
+    base = next((result for result in results if result.policy == "random"), None)
+    if base is None or best is base or best.ratio_to_random is None:
+        return f"{best.policy} serves most: {best.total['throughput_rps']:.2f} requests per second."
+    text = f"{best.policy} serves {best.ratio_to_random:.2f} times as many requests per second as random"
+    before, after = base.total["ttft_s"]["mean"], best.total["ttft_s"]["mean"]
+    if before > 0:
+        text += f", with a mean time to first token of {after:.2f} s instead of {before:.2f} s"
+    return text + "."
+
+
+def _swatch(i: int) -> str:
+    line = f'<path class="curve p{i % 8}" d="M0 5H26"/>'
+    return f'<svg class="swatch" viewBox="0 0 26 10" aria-hidden="true">{line}</svg>'
+
+
+def _legend(results: list[PolicyResult]) -> str:
+    items = []
+    for i, result in enumerate(results):
+        median = f"median {result.total['ttft_s']['p50']:.2f} s"
+        items.append(f'<li>{_swatch(i)}{escape(result.policy)} <span class="soft">{median}</span></li>')
+    return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _grid(caption: str, heads: list[str], rows: list[str], css: str = "") -> str:
+    """A table with a caption and headers, which scrolls sideways by itself where the page is narrow."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    return (
+        f'<div class="scroll {css}"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _table(setup: Setup, results: list[PolicyResult]) -> str:
+    published = any(result.published for result in results)
+    top = max(float(result.total["throughput_rps"]) for result in results)
+    caption = "Simulated. Times in seconds, from the client's send."
+    if published:
+        caption += (
+            " Below a number: what Kthena published for its benchmark of 2025-09 (hardware and weights not stated "
+            "there), and how far the model is from it."
+        )
+    heads = [
+        "policy",
+        "requests per s",
+        "times random",
+        "E2E mean",
+        "E2E p99",
+        "TTFT mean",
+        "TTFT p50",
+        "TTFT p99",
+        "cache hits",
+        "load max / mean",
+    ]
+    rows = []
+    for i, result in enumerate(results):
+        row = result.row()
+        beside = result.published or {}
+
+        def cell(name: str, row: dict[str, Any] = row, beside: dict[str, float] = beside) -> str:
+            return f"{row[name]:.2f}{_beside(row[name], beside.get(name))}"
+
+        ratio = "-" if result.ratio_to_random is None else f"{result.ratio_to_random:.2f}"
+        bar = f'<span class="bar p{i % 8}" style="width:{_share(row["throughput_rps"], top):.0f}%"></span>'
+        cells = [
+            cell("throughput_rps") + bar,
+            ratio + _beside(result.ratio_to_random, result.published_ratio_to_random),
+            cell("e2e_mean_s"),
+            cell("e2e_p99_s"),
+            cell("ttft_mean_s"),
+            cell("ttft_p50_s"),
+            cell("ttft_p99_s"),
+            f"{row['hit_ratio']:.1%}",
+            cell("load_max_over_mean"),
+        ]
+        best = ' class="best"' if row["throughput_rps"] == top else ""
+        columns = f'<td class="main">{cells[0]}</td>' + "".join(f"<td>{text}</td>" for text in cells[1:])
+        rows.append(f'<tr{best}><th scope="row">{_swatch(i)}{escape(result.policy)}</th>{columns}</tr>')
+    return _grid(caption, heads, rows)
+
+
+def _share(value: float, top: float) -> float:
+    return 100 * value / top if top > 0 else 0
+
+
+def _beside(value: float | None, published: float | None) -> str:
+    if published is None or value is None:
+        return ""
+    return f"<small>{published:.2f} ({(value - published) / published:+.0%})</small>"
+
+
+def _runs(setup: Setup, results: list[PolicyResult]) -> str:
+    rows = []
+    for i, result in enumerate(results):
+        cells = ""
+        for run in result.report["runs"]:
+            more = f"{run['hit_ratio']:.1%} hits, TTFT {run['ttft_s']['mean']:.2f} s"
+            cells += f"<td>{run['throughput_rps']:.2f}<small>{more}</small></td>"
+        rows.append(f'<tr><th scope="row">{_swatch(i)}{escape(result.policy)}</th>{cells}</tr>')
+    caption = "Requests per second, by run. The same requests are sent in each; engines keep their caches in between."
+    return _grid(caption, ["policy", *(f"run {run + 1}" for run in range(setup.runs))], rows)
+
+
+def _constants(setup: Setup) -> str:
+    rows = [
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(_constant(value))}</td></tr>'
+        for name, value in setup.engine_constants.items()
+    ]
+    caption = (
+        f"Constants of {setup.engine}, in seconds (_s) and tokens; docs/simulator.md says what they mean and where they "
+        "come from."
+    )
+    return _grid(caption, ["constant", "value"], rows, "constants")
+
+
+def _constant(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,106 @@
+"""A replay as a table on a terminal, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import json
+
+from kthena.cli import table
+from kthena.cli.results import PolicyResult, Setup
+from kthena.version import __version__
+
+PUBLISHED_NOTE = "In parentheses: published by Kthena (benchmark of 2025-09, hardware and weights not stated)."
+
+
+def render_table(setup: Setup, results: list[PolicyResult]) -> str:
+    header = [
+        "policy",
+        "req/s",
+        "E2E mean s",
+        "E2E p99 s",
+        "TTFT mean s",
+        "TTFT p50 s",
+        "TTFT p99 s",
+        "hit %",
+        "load max/mean",
+        "x random",
+    ]
+    published = any(result.published for result in results)
+    rows = []
+    for result in results:
+        row, beside = result.row(), result.published or {}
+
+        def both(value: float, name: str, beside: dict[str, float] = beside) -> str:
+            if not published:
+                return f"{value:.2f}"
+            known = f"({beside[name]:.2f})" if name in beside else ""
+            return f"{value:.2f} {known:>7}"
+
+        ratio = "-" if result.ratio_to_random is None else f"{result.ratio_to_random:.2f}"
+        if published:
+            known = "" if result.published_ratio_to_random is None else f"({result.published_ratio_to_random:.2f})"
+            ratio += f" {known:>6}"
+        rows.append(
+            [
+                result.policy,
+                both(row["throughput_rps"], "throughput_rps"),
+                both(row["e2e_mean_s"], "e2e_mean_s"),
+                f"{row['e2e_p99_s']:.2f}",
+                both(row["ttft_mean_s"], "ttft_mean_s"),
+                f"{row['ttft_p50_s']:.2f}",
+                f"{row['ttft_p99_s']:.2f}",
+                f"{row['hit_ratio'] * 100:.1f}",
+                f"{row['load_max_over_mean']:.2f}",
+                ratio,
+            ]
+        )
+    lines = [f"{setup.workload}. {setup.sentence()}", "", table.render(header, rows), ""]
+    if published:
+        lines.append(PUBLISHED_NOTE)
+    lines += notes(results)
+    return "\n".join(lines).rstrip()
+
+
+def notes(results: list[PolicyResult]) -> list[str]:
+    """What the columns do not show."""
+    lines = []
+    for result in results:
+        waited, unroutable = result.total["waited_for_poll"], result.total["unroutable"]
+        if waited:
+            lines.append(f"{result.policy}: {waited:,} requests found no eligible endpoint and waited for a poll.")
+        if unroutable:
+            lines.append(f"{result.policy}: {unroutable:,} requests were given up: nobody was ever eligible.")
+    return lines
+
+
+def render_json(setup: Setup, results: list[PolicyResult]) -> str:
+    document = {
+        "workload": setup.workload,
+        "rows": [result.row() for result in results],
+        "simulated": True,
+        "engine": setup.engine,
+        "engine_constants": setup.engine_constants,
+        "replicas": setup.replicas,
+        "requests_per_run": setup.requests,
+        "runs": setup.runs,
+        "seed": setup.seed,
+        "concurrency": setup.concurrency,
+        "speed": setup.speed,
+        "loop": "closed" if setup.concurrency else "open",
+        "poll_interval_s": setup.poll_interval_s,
+        "caches": setup.caches,
+        "command": setup.command,
+        "version": __version__,
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def render_csv(tables: list[tuple[str, str]]) -> str:
+    """The per-request tables of all policies under one header, with a first column that names the policy."""
+    lines: list[str] = []
+    for policy, text in tables:
+        header, _, rest = text.partition("\n")
+        if not lines:
+            lines.append(f"policy,{header}\n")
+        quoted = policy if not any(c in policy for c in ',"\n\r') else '"' + policy.replace('"', '""') + '"'
+        lines += [f"{quoted},{line}\n" for line in rest.splitlines()]
+    return "".join(lines)

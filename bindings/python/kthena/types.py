@@ -1,0 +1,144 @@
+"""Plain values that decisions and indexes give back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from kthena.reasons import Reason
+
+#: Names of an endpoint's signals: requests in the batch, requests in the queue, share of KV blocks in use (0..1), mean
+#: time to first token and mean time per output token since the scrape before (seconds, 0: none finished), and requests
+#: that this router sent and that have not ended.
+SIGNALS = ("running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight")
+
+#: The number that stands for "no worker" in arrays of workers.
+NO_WORKER = 0xFFFFFFFF
+
+
+class Outcome(IntEnum):
+    """What a decision came to."""
+
+    ROUTED = 0
+    NO_ENDPOINT = 1
+
+
+class Tier(IntEnum):
+    """Where an engine keeps KV blocks."""
+
+    DEVICE = 0
+    HOST = 1
+    DISK = 2
+    EXTERNAL = 3
+
+
+class OptionInfo(NamedTuple):
+    """A number that a part of a policy can be given. Bounds are inclusive."""
+
+    name: str
+    minimum: float
+    maximum: float
+    default: float | None
+
+
+class PartInfo(NamedTuple):
+    """A filter, scorer or picker that policies are made of."""
+
+    kind: str
+    name: str
+    options: tuple[OptionInfo, ...]
+
+
+class PrefixStats(NamedTuple):
+    """Counters of a prefix index."""
+
+    workers: int
+    memberships: int  #: pairs of worker and block that are held
+    unique_blocks: int
+    orphan_blocks: int  #: blocks that wait for their parent
+    orphans_dropped: int
+    unknown_removes: int
+    rehashed_blocks: int
+    approximate_bytes: int
+
+
+@dataclass(frozen=True)
+class ScoreTerm:
+    """What one scorer said about one endpoint. An abstaining one had no opinion, because a signal is missing."""
+
+    scorer: str
+    score: float
+    weight: float
+    contribution: float
+    abstained: bool
+
+
+@dataclass(frozen=True)
+class CandidateExplanation:
+    """One endpoint of an explanation: either ranked, with its score taken apart, or dropped by a filter."""
+
+    endpoint: str
+    rank: int  #: 1: chosen; 0: dropped
+    total: float
+    dropped: Reason | None
+    dropped_by: str | None  #: the filter
+    terms: tuple[ScoreTerm, ...]
+    oldest_sample_ns: int  #: age of the oldest signal at the moment of the decision; 0 when there is none
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A decision taken apart, candidate by candidate, in the order of endpoint ids."""
+
+    outcome: Outcome
+    endpoint: str | None
+    reason: Reason
+    reason_text: str
+    reason_subject: int
+    reason_a: float
+    reason_b: float
+    score: float
+    margin: float
+    ranked: tuple[str, ...]
+    filters: tuple[str, ...]
+    scorers: tuple[str, ...]
+    weights: tuple[float, ...]
+    picker: str
+    candidates: tuple[CandidateExplanation, ...]
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Explanation:
+        """From the JSON form (docs/schemas/explanation.schema.json)."""
+        decision = document["decision"]
+        reason = decision["reason"]
+        return cls(
+            outcome=Outcome.ROUTED if decision["outcome"] == "routed" else Outcome.NO_ENDPOINT,
+            endpoint=decision["endpoint"],
+            reason=Reason(reason["code"]),
+            reason_text=document["reason_text"],
+            reason_subject=reason["subject"],
+            reason_a=reason["a"],
+            reason_b=reason["b"],
+            score=decision["score"],
+            margin=decision["margin"],
+            ranked=tuple(decision["ranked"]),
+            filters=tuple(document["filters"]),
+            scorers=tuple(document["scorers"]),
+            weights=tuple(document["weights"]),
+            picker=document["picker"],
+            candidates=tuple(_candidate(row) for row in document["candidates"]),
+        )
+
+
+def _candidate(row: Mapping[str, Any]) -> CandidateExplanation:
+    return CandidateExplanation(
+        endpoint=row["endpoint"],
+        rank=row["rank"],
+        total=row["total"],
+        dropped=None if row["dropped"] is None else Reason(row["dropped"]["code"]),
+        dropped_by=row["dropped_by"],
+        terms=tuple(ScoreTerm(**term) for term in row["terms"]),
+        oldest_sample_ns=row["oldest_sample_ns"],
+    )
