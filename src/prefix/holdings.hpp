@@ -14,7 +14,9 @@
 
 namespace kthena::prefix::detail {
 
-constexpr std::uint8_t tier_bit(KvTier tier) noexcept { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(tier)); }
+constexpr std::uint8_t tier_bit(KvTier tier) noexcept {
+  return static_cast<std::uint8_t>(1u << static_cast<unsigned>(tier));
+}
 
 struct Holding {
   /// Engine hash of the parent in the last store. Tells a repeated store from a new one when the parent is gone.

@@ -29,9 +29,14 @@ using detail::Worker;
 
 struct PrefixIndex::State {
   explicit State(const PrefixIndexOptions& given)
-      : options(given), tree(mix64(given.seed + 1)), orphans(mix64(given.seed + 2)), names(0, kthena::detail::Hash{mix64(given.seed + 3)}) {}
+      : options(given),
+        tree(mix64(given.seed + 1)),
+        orphans(mix64(given.seed + 2)),
+        names(0, kthena::detail::Hash{mix64(given.seed + 3)}) {}
 
-  [[nodiscard]] bool in_use(WorkerId worker) const noexcept { return worker.value < workers.size() && workers[worker.value].in_use; }
+  [[nodiscard]] bool in_use(WorkerId worker) const noexcept {
+    return worker.value < workers.size() && workers[worker.value].in_use;
+  }
   [[nodiscard]] Status check(WorkerId worker, KvTier tier) const;
 
   Status apply(const BlockStored& event);
@@ -39,7 +44,8 @@ struct PrefixIndex::State {
   Status apply(const AllBlocksCleared& event);
 
   /// Where the worker's block with this engine hash lies, if it is placed in this namespace; else kNoNode.
-  [[nodiscard]] NodeId placed_node(const Worker& worker, std::uint64_t engine_hash, std::uint64_t namespace_key) const noexcept;
+  [[nodiscard]] NodeId placed_node(const Worker& worker, std::uint64_t engine_hash,
+                                   std::uint64_t namespace_key) const noexcept;
   /// Stores one block below a known node. Gives its node.
   NodeId place(std::uint32_t id, NodeId parent, std::uint64_t engine_hash, std::uint64_t content, const Holding& claim);
   /// Stores one block whose parent is not known. Gives its node if it had been placed before, by the same claim; else kNoNode.
@@ -63,22 +69,27 @@ struct PrefixIndex::State {
 };
 
 Status PrefixIndex::State::check(WorkerId worker, KvTier tier) const {
-  if (!in_use(worker)) return not_found("worker: " + (worker.valid() ? std::to_string(worker.value) : "none") + " is not in use");
-  if (tier > KvTier::kExternal) return invalid_argument("tier: " + std::to_string(static_cast<int>(tier)) + " is not a tier");
+  if (!in_use(worker))
+    return not_found("worker: " + (worker.valid() ? std::to_string(worker.value) : "none") + " is not in use");
+  if (tier > KvTier::kExternal)
+    return invalid_argument("tier: " + std::to_string(static_cast<int>(tier)) + " is not a tier");
   return {};
 }
 
 Status PrefixIndex::State::apply(const BlockStored& event) {
   if (Status status = check(event.worker, event.tier); !status.ok()) return status;
   if (event.engine_hashes.size() != event.content_hashes.size()) {
-    return invalid_argument("content_hashes: " + std::to_string(event.content_hashes.size()) + " elements where engine_hashes has " +
-                            std::to_string(event.engine_hashes.size()));
+    return invalid_argument("content_hashes: " + std::to_string(event.content_hashes.size()) +
+                            " elements where engine_hashes has " + std::to_string(event.engine_hashes.size()));
   }
   if (event.engine_hashes.empty()) return {};
 
   const std::uint32_t id = event.worker.value;
-  Holding claim{.parent_hash = event.parent.value_or(0), .tiers = detail::tier_bit(event.tier), .has_parent = event.parent.has_value()};
-  NodeId parent = event.parent ? placed_node(workers[id], *event.parent, event.namespace_key) : tree.make(kNoNode, event.namespace_key);
+  Holding claim{.parent_hash = event.parent.value_or(0),
+                .tiers = detail::tier_bit(event.tier),
+                .has_parent = event.parent.has_value()};
+  NodeId parent = event.parent ? placed_node(workers[id], *event.parent, event.namespace_key)
+                               : tree.make(kNoNode, event.namespace_key);
   for (std::size_t i = 0; i < event.engine_hashes.size(); ++i) {
     const std::uint64_t hash = event.engine_hashes[i];
     parent = parent != kNoNode
@@ -90,7 +101,8 @@ Status PrefixIndex::State::apply(const BlockStored& event) {
   return {};
 }
 
-NodeId PrefixIndex::State::placed_node(const Worker& worker, std::uint64_t engine_hash, std::uint64_t namespace_key) const noexcept {
+NodeId PrefixIndex::State::placed_node(const Worker& worker, std::uint64_t engine_hash,
+                                       std::uint64_t namespace_key) const noexcept {
   const auto it = worker.blocks.find(engine_hash);
   if (it == worker.blocks.end() || !it->second.placed) return kNoNode;
   return tree.namespace_key(it->second.at) == namespace_key ? it->second.at : kNoNode;
@@ -277,7 +289,8 @@ Result<WorkerId> PrefixIndex::add_worker(std::string_view name) {
   if (state.counts.workers == state.options.max_workers) {
     return resource_exhausted("name: all " + std::to_string(state.options.max_workers) + " workers are in use");
   }
-  const auto unused = std::find_if(state.workers.begin(), state.workers.end(), [](const Worker& worker) { return !worker.in_use; });
+  const auto unused =
+      std::find_if(state.workers.begin(), state.workers.end(), [](const Worker& worker) { return !worker.in_use; });
   const auto id = static_cast<std::uint32_t>(unused - state.workers.begin());
   if (unused == state.workers.end()) state.workers.emplace_back(state.options.seed);
   Worker& worker = state.workers[id];
@@ -320,7 +333,8 @@ PrefixQuery PrefixIndex::make_query(const Namespace& space) const {
   return {namespace_key(own, options().seed), options().block_tokens, options().seed};
 }
 
-void PrefixIndex::find(const PrefixQuery& query, std::span<const std::uint64_t> candidates, std::span<std::uint32_t> depths) const noexcept {
+void PrefixIndex::find(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
+                       std::span<std::uint32_t> depths) const noexcept {
   std::fill(depths.begin(), depths.end(), 0);
   detail::WorkerSet active(std::min(worker_limit(), depths.size()));
   const std::span<std::uint64_t> words = active.words();
@@ -334,7 +348,8 @@ void PrefixIndex::find(const PrefixQuery& query, std::span<const std::uint64_t> 
   });
 }
 
-void PrefixIndex::find_for(const PrefixQuery& query, std::span<const WorkerId> workers, std::span<std::uint32_t> depths) const noexcept {
+void PrefixIndex::find_for(const PrefixQuery& query, std::span<const WorkerId> workers,
+                           std::span<std::uint32_t> depths) const noexcept {
   detail::DepthTable table(workers, worker_limit());
   state_->walk(query, table.asked().words(), [&table](std::size_t word, std::uint64_t bits, std::uint32_t depth) {
     detail::for_each_worker(word, bits, [&](std::uint32_t worker) { table.set(worker, depth); });
@@ -347,8 +362,8 @@ PrefixIndexStats PrefixIndex::stats() const noexcept {
   PrefixIndexStats stats = state.counts;
   stats.unique_blocks = state.tree.held_nodes();
   stats.orphan_blocks = state.orphans.size();
-  std::size_t bytes = sizeof(State) + state.tree.heap_bytes() + state.orphans.heap_bytes() + kthena::detail::heap_bytes(state.names) +
-                      kthena::detail::heap_bytes(state.workers);
+  std::size_t bytes = sizeof(State) + state.tree.heap_bytes() + state.orphans.heap_bytes() +
+                      kthena::detail::heap_bytes(state.names) + kthena::detail::heap_bytes(state.workers);
   for (const Worker& worker : state.workers) {
     bytes += kthena::detail::heap_bytes(worker.blocks) + kthena::detail::heap_bytes(worker.duplicates);
   }

@@ -51,6 +51,8 @@ OrphanId Orphans::first_waiting(std::uint32_t worker, std::uint64_t parent_hash)
   return it == waiting_.end() ? kNoOrphan : it->second;
 }
 
-std::size_t Orphans::heap_bytes() const noexcept { return slots_.capacity() * sizeof(Slot) + kthena::detail::heap_bytes(waiting_); }
+std::size_t Orphans::heap_bytes() const noexcept {
+  return slots_.capacity() * sizeof(Slot) + kthena::detail::heap_bytes(waiting_);
+}
 
 }  // namespace kthena::prefix::detail

@@ -25,7 +25,8 @@ void PrefixQuery::extend_tokens(std::span<const std::uint32_t> tokens) {
     append(hash_block(partial_, seed_));
     partial_.clear();
   }
-  for (; tokens.size() >= block_tokens_; tokens = tokens.subspan(block_tokens_)) append(hash_block(tokens.first(block_tokens_), seed_));
+  for (; tokens.size() >= block_tokens_; tokens = tokens.subspan(block_tokens_))
+    append(hash_block(tokens.first(block_tokens_), seed_));
   partial_.assign(tokens.begin(), tokens.end());
 }
 

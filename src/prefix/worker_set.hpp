@@ -25,7 +25,8 @@ constexpr std::uint64_t bit_of(std::uint32_t worker) noexcept { return std::uint
 /// Calls visit(worker) for each bit of `bits`, the bits of word `word`, in ascending order.
 template <class Visit>
 constexpr void for_each_worker(std::size_t word, std::uint64_t bits, Visit&& visit) {
-  for (; bits != 0; bits &= bits - 1) visit(static_cast<std::uint32_t>(64 * word) + static_cast<std::uint32_t>(std::countr_zero(bits)));
+  for (; bits != 0; bits &= bits - 1)
+    visit(static_cast<std::uint32_t>(64 * word) + static_cast<std::uint32_t>(std::countr_zero(bits)));
 }
 
 /// A bit per worker id below a limit.

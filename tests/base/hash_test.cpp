@@ -47,11 +47,11 @@ TEST_CASE("XXH3: xxHash's sanity vectors", "[base]") {
     std::uint64_t seed_prime64;
   };
   const Vector vectors[] = {
-      {0, 0x2D06800538D394C2, 0xA8A6B918B2F0364A},   {1, 0xC44BDFF4074EECDB, 0x032BE332DD766EF8},
-      {6, 0x27B56A84CD2D7325, 0x84589C116AB59AB9},   {12, 0xA713DAF0DFBB77E7, 0xE7303E1B2336DE0E},
-      {24, 0xA3FE70BF9D3510EB, 0x850E80FC35BDD690},  {48, 0x397DA259ECBA1F11, 0xADC2CBAA44ACC616},
-      {80, 0xBCDEFBBB2C47C90A, 0xC6DD0CB699532E73},  {195, 0xCD94217EE362EC3A, 0xBA68003D370CB3D9},
-      {403, 0xCDEB804D65C6DEA4, 0x6259F6ECFD6443FD}, {512, 0x617E49599013CB6B, 0x3CE457DE14C27708},
+      {0, 0x2D06800538D394C2, 0xA8A6B918B2F0364A},    {1, 0xC44BDFF4074EECDB, 0x032BE332DD766EF8},
+      {6, 0x27B56A84CD2D7325, 0x84589C116AB59AB9},    {12, 0xA713DAF0DFBB77E7, 0xE7303E1B2336DE0E},
+      {24, 0xA3FE70BF9D3510EB, 0x850E80FC35BDD690},   {48, 0x397DA259ECBA1F11, 0xADC2CBAA44ACC616},
+      {80, 0xBCDEFBBB2C47C90A, 0xC6DD0CB699532E73},   {195, 0xCD94217EE362EC3A, 0xBA68003D370CB3D9},
+      {403, 0xCDEB804D65C6DEA4, 0x6259F6ECFD6443FD},  {512, 0x617E49599013CB6B, 0x3CE457DE14C27708},
       {2048, 0xDD59E2C3A5F038E0, 0x66F81670669ABABC},
   };
   for (const Vector& vector : vectors) {
@@ -68,8 +68,8 @@ TEST_CASE("XXH64: xxHash's sanity vectors and known strings", "[base]") {
     std::uint64_t seed_prime32;
   };
   const Vector vectors[] = {
-      {0, 0xEF46DB3751D8E999, 0xAC75FDA2929B17EF},  {1, 0xE934A84ADB052768, 0x5014607643A9B4C3},
-      {4, 0x9136A0DCA57457EE, 0xCAAB286BD8E9FDB5},  {14, 0x8282DCC4994E35C8, 0xC3BD6BF63DEB6DF0},
+      {0, 0xEF46DB3751D8E999, 0xAC75FDA2929B17EF},   {1, 0xE934A84ADB052768, 0x5014607643A9B4C3},
+      {4, 0x9136A0DCA57457EE, 0xCAAB286BD8E9FDB5},   {14, 0x8282DCC4994E35C8, 0xC3BD6BF63DEB6DF0},
       {222, 0xB641AE8CB691C174, 0x20CB8AB7AE10C14A},
   };
   for (const Vector& vector : vectors) {
@@ -86,11 +86,14 @@ TEST_CASE("SHA-256: FIPS 180-4 and NIST vectors", "[base]") {
   CHECK(hex(sha256(bytes_of("abc"))) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(hex(sha256(bytes_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"))) ==
         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-  CHECK(hex(sha256(bytes_of("abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrst"
-                            "nopqrstu"))) == "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1");
-  CHECK(hex(sha256(bytes_of(std::string(1'000'000, 'a')))) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  CHECK(hex(sha256(bytes_of(
+            "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrst"
+            "nopqrstu"))) == "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1");
+  CHECK(hex(sha256(bytes_of(std::string(1'000'000, 'a')))) ==
+        "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
   const unsigned char one[] = {0xD3};
-  CHECK(hex(sha256(std::as_bytes(std::span(one)))) == "28969cdfa74a12c82f3bad960b0b000aca2ac329deea5c2328ebc6f2ba9802c1");
+  CHECK(hex(sha256(std::as_bytes(std::span(one)))) ==
+        "28969cdfa74a12c82f3bad960b0b000aca2ac329deea5c2328ebc6f2ba9802c1");
 }
 
 TEST_CASE("SHA-256: the padding at every length around a block", "[base]") {

@@ -48,7 +48,8 @@ TEST_CASE("exp_fixed is within the stated error over its whole range", "[base]")
     check(random_in(random, -745.1, -707));  // results that are subnormal
     check(std::ldexp(random_in(random, -1, 1), -static_cast<int>(random.next_below(60))));
     // Next to the places where the number of halvings changes.
-    check((static_cast<double>(random.next_below(2000)) - 1000.5) * 0.6931471805599453 * random_in(random, 1 - 1e-15, 1 + 1e-15));
+    check((static_cast<double>(random.next_below(2000)) - 1000.5) * 0.6931471805599453 *
+          random_in(random, 1 - 1e-15, 1 + 1e-15));
   }
   INFO("worst " << worst << " ulp at " << at);
   CHECK(worst <= kMaxUlps);
@@ -85,13 +86,15 @@ TEST_CASE("log_fixed is within the stated error over its whole range", "[base]")
     }
   };
   for (int i = 0; i < 400'000; ++i) {
-    check(std::bit_cast<double>(random.next_below(0x7FF0000000000000ull - 1) + 1));  // every positive number, by its bits
+    check(
+        std::bit_cast<double>(random.next_below(0x7FF0000000000000ull - 1) + 1));  // every positive number, by its bits
     check(std::bit_cast<double>(random.next_below(0x0010000000000000ull - 1) + 1));  // subnormal
     check(random_in(random, 0.5, 2));
     const double near_one = random_in(random, 1 - 1e-3, 1 + 1e-3);
     if (near_one != 1) check(near_one);
     check(1 - random.next_double());
-    check(std::ldexp(1.4142135623730951, static_cast<int>(random.next_below(100)) - 50) * random_in(random, 1 - 1e-15, 1 + 1e-15));
+    check(std::ldexp(1.4142135623730951, static_cast<int>(random.next_below(100)) - 50) *
+          random_in(random, 1 - 1e-15, 1 + 1e-15));
   }
   for (int i = 1; i <= 1000; ++i) {
     double up = 1;

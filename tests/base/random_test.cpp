@@ -89,12 +89,18 @@ TEST_CASE("streams do not resemble one another", "[base]") {
     std::uint64_t (*second)(std::uint64_t);
   };
   const Pairing pairings[] = {
-      {"streams 0 and 1", [](std::uint64_t i) { return random_u64(9, 0, i); }, [](std::uint64_t i) { return random_u64(9, 1, i); }},
-      {"seeds 0 and 1", [](std::uint64_t i) { return random_u64(0, 4, i); }, [](std::uint64_t i) { return random_u64(1, 4, i); }},
-      {"neighbours", [](std::uint64_t i) { return random_u64(9, 0, 2 * i); }, [](std::uint64_t i) { return random_u64(9, 0, 2 * i + 1); }},
-      {"stream i and i + 1", [](std::uint64_t i) { return random_u64(9, i, 0); }, [](std::uint64_t i) { return random_u64(9, i + 1, 0); }},
-      {"seed i and stream i", [](std::uint64_t i) { return random_u64(i, 9, 0); }, [](std::uint64_t i) { return random_u64(9, i, 0); }},
-      {"counter and stream", [](std::uint64_t i) { return random_u64(9, 1, i); }, [](std::uint64_t i) { return random_u64(9, i, 1); }},
+      {"streams 0 and 1", [](std::uint64_t i) { return random_u64(9, 0, i); },
+       [](std::uint64_t i) { return random_u64(9, 1, i); }},
+      {"seeds 0 and 1", [](std::uint64_t i) { return random_u64(0, 4, i); },
+       [](std::uint64_t i) { return random_u64(1, 4, i); }},
+      {"neighbours", [](std::uint64_t i) { return random_u64(9, 0, 2 * i); },
+       [](std::uint64_t i) { return random_u64(9, 0, 2 * i + 1); }},
+      {"stream i and i + 1", [](std::uint64_t i) { return random_u64(9, i, 0); },
+       [](std::uint64_t i) { return random_u64(9, i + 1, 0); }},
+      {"seed i and stream i", [](std::uint64_t i) { return random_u64(i, 9, 0); },
+       [](std::uint64_t i) { return random_u64(9, i, 0); }},
+      {"counter and stream", [](std::uint64_t i) { return random_u64(9, 1, i); },
+       [](std::uint64_t i) { return random_u64(9, i, 1); }},
   };
   constexpr int kPairs = 400'000;
   for (const Pairing& pairing : pairings) {
@@ -138,7 +144,8 @@ TEST_CASE("next_double and next_exponential have the stated distributions", "[ba
     REQUIRE(x >= 0);
     REQUIRE(std::isfinite(x));
     sum += x;
-    ++exponentials[static_cast<std::size_t>((1 - std::exp(-x / 2.5)) * 100)];  // its own distribution function makes it flat
+    ++exponentials[static_cast<std::size_t>((1 - std::exp(-x / 2.5)) *
+                                            100)];  // its own distribution function makes it flat
   }
   CHECK(std::fabs(chi_square_sigmas(doubles)) < 4.5);
   CHECK(std::fabs(chi_square_sigmas(exponentials)) < 4.5);

@@ -72,7 +72,8 @@ TEST_CASE("faults of one input are listed together, in order, each with its path
   CHECK_FALSE(faults.empty());
   REQUIRE(faults.list().size() == 3);
   CHECK(faults.list()[0].path == "endpoints[3].kv_usage");
-  CHECK(faults.status() == invalid_argument("endpoints[3].kv_usage: is NaN; two endpoints have the id 'a'; weights.random: is -1"));
+  CHECK(faults.status() ==
+        invalid_argument("endpoints[3].kv_usage: is NaN; two endpoints have the id 'a'; weights.random: is -1"));
 }
 
 TEST_CASE("indices of different arrays are different types, the default is none", "[base]") {

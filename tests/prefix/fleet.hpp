@@ -32,8 +32,8 @@ struct Operation {
     static constexpr const char* kNames[] = {"store", "remove", "clear", "remove worker"};
     std::string text = std::string(kNames[kind]) + " " + worker;
     if (kind == kStore || kind == kRemove) {
-      text += " blocks " + std::to_string(first) + ".." + std::to_string(last) + " tier " + std::to_string(static_cast<int>(tier)) +
-              " of " + prompt.space + ":";
+      text += " blocks " + std::to_string(first) + ".." + std::to_string(last) + " tier " +
+              std::to_string(static_cast<int>(tier)) + " of " + prompt.space + ":";
       for (const std::uint32_t token : prompt.tokens) text += " " + std::to_string(token);
     }
     return text;
@@ -47,7 +47,9 @@ inline TokenPrefix first_blocks(const TokenPrefix& prompt, std::size_t blocks) {
 
 inline std::size_t block_count(const TokenPrefix& prompt) { return prompt.tokens.size() / kBlockTokens; }
 
-inline prefix::Namespace space_of(const std::string& name) { return {.model = name, .adapter = {}, .tenant = {}, .block_tokens = kBlockTokens}; }
+inline prefix::Namespace space_of(const std::string& name) {
+  return {.model = name, .adapter = {}, .tenant = {}, .block_tokens = kBlockTokens};
+}
 
 inline std::vector<std::uint64_t> contents_of(const TokenPrefix& prompt, std::size_t first, std::size_t last) {
   std::vector<std::uint64_t> contents;
@@ -76,7 +78,8 @@ class Fleet {
     switch (operation.kind) {
       case Operation::kStore: {
         std::vector<Label> labels;
-        for (std::size_t i = operation.first; i < operation.last; ++i) labels.push_back(label(first_blocks(operation.prompt, i + 1)));
+        for (std::size_t i = operation.first; i < operation.last; ++i)
+          labels.push_back(label(first_blocks(operation.prompt, i + 1)));
         std::optional<Label> parent;
         if (operation.first > 0) parent = label(first_blocks(operation.prompt, operation.first));
         store(operation, parent, labels);
@@ -84,7 +87,8 @@ class Fleet {
       }
       case Operation::kRemove: {
         std::vector<Label> labels;
-        for (std::size_t i = operation.first; i < operation.last; ++i) labels.push_back(label(first_blocks(operation.prompt, i + 1)));
+        for (std::size_t i = operation.first; i < operation.last; ++i)
+          labels.push_back(label(first_blocks(operation.prompt, i + 1)));
         remove(operation.worker, labels, operation.tier);
         break;
       }
@@ -128,7 +132,8 @@ class Fleet {
   }
 
   /// Depth by worker name as the index says, by all forms of find(), which must agree; a worker that is not in use must get 0.
-  [[nodiscard]] std::map<std::string, std::uint32_t> find(const TokenPrefix& prompt, std::uint64_t candidates = ~std::uint64_t{0}) {
+  [[nodiscard]] std::map<std::string, std::uint32_t> find(const TokenPrefix& prompt,
+                                                          std::uint64_t candidates = ~std::uint64_t{0}) {
     const prefix::PrefixQuery prepared = query(prompt);
     std::vector<std::uint32_t> all(index_.worker_limit() + 3, 77);
     index_.find(prepared, {}, all);
@@ -171,14 +176,16 @@ class Fleet {
   }
   /// When all workers are gone nothing is left, and no memory beyond that of a new index.
   void require_returns_to_base() {
-    for (const std::string& name : std::set<std::string>(workers_)) apply({.kind = Operation::kRemoveWorker, .worker = name, .prompt = {}});
+    for (const std::string& name : std::set<std::string>(workers_))
+      apply({.kind = Operation::kRemoveWorker, .worker = name, .prompt = {}});
     const prefix::PrefixIndexStats stats = index_.stats();
     REQUIRE(stats.workers == 0);
     REQUIRE(stats.memberships == 0);
     REQUIRE(stats.unique_blocks == 0);
     REQUIRE(stats.orphan_blocks == 0);
     REQUIRE(index_.worker_limit() == 0);
-    REQUIRE(stats.approximate_bytes <= empty_.approximate_bytes + 16384);  // the table of names, and the list of workers
+    REQUIRE(stats.approximate_bytes <=
+            empty_.approximate_bytes + 16384);  // the table of names, and the list of workers
   }
 
  private:
@@ -215,7 +222,8 @@ struct Scenario {
   std::vector<Operation> operations;
 };
 
-inline TokenPrefix random_prompt(std::mt19937_64& random, const ScenarioOptions& options, const std::vector<TokenPrefix>& others) {
+inline TokenPrefix random_prompt(std::mt19937_64& random, const ScenarioOptions& options,
+                                 const std::vector<TokenPrefix>& others) {
   TokenPrefix prompt{"space" + std::to_string(below(random, options.spaces)), {}};
   if (!others.empty() && below(random, 4) != 0) {  // branches off another one
     const TokenPrefix& other = others[below(random, others.size())];
@@ -233,7 +241,8 @@ inline TokenPrefix random_prompt(std::mt19937_64& random, const ScenarioOptions&
 inline Scenario random_scenario(std::uint64_t seed, const ScenarioOptions& options) {
   std::mt19937_64 random(seed);
   Scenario scenario;
-  for (std::size_t i = 0; i < options.prompts; ++i) scenario.prompts.push_back(random_prompt(random, options, scenario.prompts));
+  for (std::size_t i = 0; i < options.prompts; ++i)
+    scenario.prompts.push_back(random_prompt(random, options, scenario.prompts));
   for (std::size_t i = 0; i < options.operations; ++i) {
     Operation operation;
     operation.worker = "worker" + std::to_string(below(random, options.workers));

@@ -60,7 +60,8 @@ TEST_CASE("P8 find equals the oracle in several namespaces with equal tokens", "
   require_exact(seed, {.workers = 4, .alphabet = 2, .depth = 10, .prompts = 8, .spaces = 3});
 }
 
-TEST_CASE("P1 find equals the oracle when labels are reused for other blocks and blocks have two labels", "[prefix][property]") {
+TEST_CASE("P1 find equals the oracle when labels are reused for other blocks and blocks have two labels",
+          "[prefix][property]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(4000, 4150)));
   std::mt19937_64 random(seed);
   Fleet fleet;
@@ -115,7 +116,8 @@ TEST_CASE("P1 find equals the oracle when labels are reused for other blocks and
 
 TEST_CASE("P3 events of different workers commute", "[prefix][property]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(5000, 5100)));
-  const Scenario scenario = random_scenario(seed, {.workers = 5, .alphabet = 2, .depth = 20, .operations = 120, .tiers = 2});
+  const Scenario scenario =
+      random_scenario(seed, {.workers = 5, .alphabet = 2, .depth = 20, .operations = 120, .tiers = 2});
   Fleet in_order;
   for (const Operation& operation : scenario.operations) in_order.apply(operation);
   // Each worker's operations in their order, the workers interleaved anew.
@@ -167,7 +169,8 @@ TEST_CASE("P4 a replay of the last events leads to the same state", "[prefix][pr
   for (const Operation& operation : scenario.operations) fleet.apply(operation);
   for (std::size_t k = 1; k <= 32; k *= 2) {
     INFO("seed " << seed << ", the last " << k << " events again");
-    for (std::size_t i = scenario.operations.size() - k; i < scenario.operations.size(); ++i) fleet.apply(scenario.operations[i]);
+    for (std::size_t i = scenario.operations.size() - k; i < scenario.operations.size(); ++i)
+      fleet.apply(scenario.operations[i]);
     fleet.require_balanced();
     for (const TokenPrefix& prompt : scenario.prompts) REQUIRE(fleet.find(prompt) == fleet.truth(prompt));
   }
@@ -181,7 +184,8 @@ TEST_CASE("P6 stores in any order end where the stores in order do", "[prefix][p
   for (int worker = 0; worker < 3; ++worker) {
     for (const TokenPrefix& prompt : scenario.prompts) {
       for (std::size_t i = 0; i < block_count(prompt); ++i) {
-        scenario.operations.push_back({.worker = "worker" + std::to_string(worker), .prompt = prompt, .first = i, .last = i + 1});
+        scenario.operations.push_back(
+            {.worker = "worker" + std::to_string(worker), .prompt = prompt, .first = i, .last = i + 1});
       }
     }
   }

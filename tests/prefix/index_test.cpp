@@ -22,8 +22,8 @@ class Told {
   explicit Told(PrefixIndexOptions options = {}) : index(PrefixIndex::create(options).value()) {}
 
   WorkerId worker(const std::string& name) { return index.add_worker(name).value(); }
-  void store(const std::string& name, std::optional<std::uint64_t> parent, const Hashes& engine_hashes, const Hashes& contents,
-             KvTier tier = KvTier::kDevice, std::uint64_t space = 7) {
+  void store(const std::string& name, std::optional<std::uint64_t> parent, const Hashes& engine_hashes,
+             const Hashes& contents, KvTier tier = KvTier::kDevice, std::uint64_t space = 7) {
     REQUIRE(index.apply(BlockStored{worker(name), space, parent, engine_hashes, contents, tier}).ok());
   }
   /// A whole prompt from its start.
@@ -52,8 +52,8 @@ class Told {
 
 bool same_state(const PrefixIndexStats& a, const PrefixIndexStats& b) {
   return a.workers == b.workers && a.memberships == b.memberships && a.unique_blocks == b.unique_blocks &&
-         a.orphan_blocks == b.orphan_blocks && a.orphans_dropped == b.orphans_dropped && a.unknown_removes == b.unknown_removes &&
-         a.rehashed_blocks == b.rehashed_blocks;
+         a.orphan_blocks == b.orphan_blocks && a.orphans_dropped == b.orphans_dropped &&
+         a.unknown_removes == b.unknown_removes && a.rehashed_blocks == b.rehashed_blocks;
 }
 
 }  // namespace
@@ -243,8 +243,8 @@ TEST_CASE("an event whose own hashes repeat is the same as one event per block",
 
 TEST_CASE("orphans that wait for one another, or for themselves, harm nothing", "[prefix]") {
   Told index;
-  index.store("a", 1, {1}, {10});     // its own parent
-  index.store("a", 3, {2}, {20});     // 2 behind 3
+  index.store("a", 1, {1}, {10});         // its own parent
+  index.store("a", 3, {2}, {20});         // 2 behind 3
   index.store("a", 2, {3, 2}, {30, 20});  // 3 behind 2, and again 2 behind 3
   CHECK(index.stats().orphan_blocks == 3);
   index.store("a", std::nullopt, {1}, {10});
@@ -359,8 +359,8 @@ TEST_CASE("P8 equal tokens under another model, adapter, tenant or block size ne
   }();
   const Hashes engine_hashes = {1, 2, 3, 4};
   REQUIRE(index.index
-              .apply(BlockStored{index.worker("a"), namespace_key(own, options.seed), std::nullopt, engine_hashes, query.contents(),
-                                 KvTier::kDevice})
+              .apply(BlockStored{index.worker("a"), namespace_key(own, options.seed), std::nullopt, engine_hashes,
+                                 query.contents(), KvTier::kDevice})
               .ok());
   const auto depth_in = [&](const Namespace& space) {
     PrefixQuery other = index.index.make_query(space);
@@ -376,7 +376,8 @@ TEST_CASE("P8 equal tokens under another model, adapter, tenant or block size ne
   CHECK(depth_in({.model = "mlora", .adapter = "", .tenant = "salt"}) == 0);
   CHECK(depth_in({.model = "m", .adapter = "salt", .tenant = "lora"}) == 0);
   // The same content hashes with blocks of another size.
-  PrefixQuery other_size(namespace_key({.model = "m", .adapter = "lora", .tenant = "salt", .block_tokens = 32}, 99), 32, 99);
+  PrefixQuery other_size(namespace_key({.model = "m", .adapter = "lora", .tenant = "salt", .block_tokens = 32}, 99), 32,
+                         99);
   REQUIRE(other_size.extend_contents(query.contents()).ok());
   std::uint32_t depth = 77;
   index.index.find(other_size, {}, std::span(&depth, 1));
@@ -461,7 +462,8 @@ TEST_CASE("16384 workers hold one block", "[prefix]") {
 // ---- bad input
 
 TEST_CASE("options out of range are all named", "[prefix]") {
-  const auto result = PrefixIndex::create({.block_tokens = 0, .max_workers = 16385, .max_orphan_blocks = std::size_t{1} << 32});
+  const auto result =
+      PrefixIndex::create({.block_tokens = 0, .max_workers = 16385, .max_orphan_blocks = std::size_t{1} << 32});
   REQUIRE_FALSE(result.ok());
   CHECK(result.status().code() == StatusCode::kInvalidArgument);
   CHECK(result.status().message() ==
@@ -497,7 +499,8 @@ TEST_CASE("a bad event is refused and changes nothing", "[prefix]") {
   refused(BlockStored{a, 7, std::nullopt, two, two, bad_tier}, StatusCode::kInvalidArgument, "tier: 4 is not a tier");
   refused(BlockRemoved{a, two, bad_tier}, StatusCode::kInvalidArgument, "tier: 4 is not a tier");
   for (const WorkerId unknown : {WorkerId{1}, WorkerId{16384}, WorkerId{}}) {
-    const std::string message = "worker: " + (unknown.valid() ? std::to_string(unknown.value) : "none") + " is not in use";
+    const std::string message =
+        "worker: " + (unknown.valid() ? std::to_string(unknown.value) : "none") + " is not in use";
     refused(BlockStored{unknown, 7, std::nullopt, two, two, KvTier::kDevice}, StatusCode::kNotFound, message);
     refused(BlockRemoved{unknown, two, KvTier::kDevice}, StatusCode::kNotFound, message);
     refused(AllBlocksCleared{unknown}, StatusCode::kNotFound, message);

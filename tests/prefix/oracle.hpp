@@ -53,7 +53,8 @@ class SetOracle {
   }
 
   /// Leading blocks of the prompt that the worker holds.
-  [[nodiscard]] std::uint32_t depth(const std::string& worker, const TokenPrefix& prompt, std::size_t block_tokens) const {
+  [[nodiscard]] std::uint32_t depth(const std::string& worker, const TokenPrefix& prompt,
+                                    std::size_t block_tokens) const {
     std::set<TokenPrefix> held;
     if (const auto it = blocks_.find(worker); it != blocks_.end()) {
       for (const auto& [label, block] : it->second) held.insert(block.prefix);

@@ -117,7 +117,8 @@ TEST_CASE("checkpoints of different prefixes differ", "[prefix]") {
     for (std::uint64_t& content : contents) content = random() % 16 == 0 ? 2 : 1;
     REQUIRE(query.extend_contents(contents).ok());
     for (std::size_t k = 0; k < 4; ++k) {
-      const std::vector<std::uint64_t> prefix(contents.begin(), contents.begin() + static_cast<std::ptrdiff_t>(16 * (k + 1)));
+      const std::vector<std::uint64_t> prefix(contents.begin(),
+                                              contents.begin() + static_cast<std::ptrdiff_t>(16 * (k + 1)));
       distinct.insert(prefix);
       const auto [it, fresh] = prefixes.try_emplace(query.checkpoints()[k], prefix);
       REQUIRE(it->second == prefix);

@@ -20,8 +20,10 @@ enum class KvTier : std::uint8_t { kDevice = 0, kHost = 1, kDisk = 2, kExternal 
 /// made by the reader with hash_block (kthena/base/block_hash.hpp). All spans are borrowed for the call.
 struct BlockStored {
   WorkerId worker;
-  std::uint64_t namespace_key = 0;              ///< model, adapter, tenant and block size: namespace_key() of kthena/base/block_hash.hpp
-  std::optional<std::uint64_t> parent;          ///< engine hash of the block before the first; none: the first block starts a prompt
+  std::uint64_t namespace_key =
+      0;  ///< model, adapter, tenant and block size: namespace_key() of kthena/base/block_hash.hpp
+  std::optional<std::uint64_t>
+      parent;  ///< engine hash of the block before the first; none: the first block starts a prompt
   std::span<const std::uint64_t> engine_hashes;   ///< n blocks that follow one another
   std::span<const std::uint64_t> content_hashes;  ///< n, same order
   KvTier tier = KvTier::kDevice;

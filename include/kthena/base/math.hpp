@@ -70,7 +70,9 @@ constexpr double exp_fixed(double x) noexcept {
   p = p * r + 0.5;
   const double correction = (high - r) - low;  // what r lost in rounding
   double y = 1 + (r + (r * r * p + correction * (1 + r)));
-  const auto scale = [](double value, int by) { return value * std::bit_cast<double>(static_cast<std::uint64_t>(by + 1023) << 52); };
+  const auto scale = [](double value, int by) {
+    return value * std::bit_cast<double>(static_cast<std::uint64_t>(by + 1023) << 52);
+  };
   if (k > 1023) return scale(scale(y, 1023), k - 1023);
   if (k < -1022) return scale(scale(y, -969), k + 969);
   return scale(y, k);

@@ -64,10 +64,13 @@ std::uint64_t mix_pair(const BlockKey& key, std::uint32_t worker) noexcept { ret
 struct ByteHistory::State {
   explicit State(const ByteHistoryOptions& given) : options(given) {}
 
-  void touch(const BlockKey& key, std::uint32_t worker);
+  void add(std::uint64_t model, std::uint32_t worker, std::span<const std::uint64_t> hashes);
+  [[nodiscard]] std::uint32_t find_pair(const BlockKey& key, std::uint32_t worker) const noexcept;
+  void remember(const BlockKey& key, std::uint32_t worker);
   void forget(std::uint32_t pair);
-  void unlink(std::uint32_t pair) noexcept;
-  void push_newest(std::uint32_t pair) noexcept;
+  /// Takes `first` up to the newer `last` out of their list, or puts them at its newest end in the same order.
+  void unlink(std::uint32_t first, std::uint32_t last) noexcept;
+  void push_newest(std::uint32_t first, std::uint32_t last) noexcept;
 
   ByteHistoryOptions options;
   OwnerTable table;
@@ -78,16 +81,51 @@ struct ByteHistory::State {
   std::uint64_t evictions = 0;
 };
 
-void ByteHistory::State::touch(const BlockKey& key, std::uint32_t worker) {
-  const std::uint32_t entry = table.make(key);
-  if (!table.add_owner(entry, worker)) {
-    const std::uint32_t pair = pair_slots.find(
-        mix_pair(key, worker), [&](std::uint32_t other) { return pairs[other].entry == entry && pairs[other].worker == worker; });
-    if (lists[worker].newest == pair) return;
-    unlink(pair);
-    push_newest(pair);
-    return;
+void ByteHistory::State::add(std::uint64_t model, std::uint32_t worker, std::span<const std::uint64_t> hashes) {
+  if (worker >= lists.size()) lists.resize(worker + 1);
+  // Blocks that were added together lie side by side in the list, so the pair after a known one is usually that of the next block:
+  // such a run is followed along the list, without a probe, and moved as a whole.
+  std::uint32_t doomed = lists[worker].size == options.capacity ? lists[worker].oldest : kNone;
+  for (std::size_t i = 0; i < kPrefetchDistance && doomed != kNone; ++i) doomed = pairs[doomed].newer;
+  for (std::size_t left = hashes.size(); left > 0;) {
+    if (left > kPrefetchDistance) {
+      const BlockKey ahead{model, hashes[left - 1 - kPrefetchDistance]};
+      table.prefetch(ahead);
+      pair_slots.prefetch(mix_pair(ahead, worker));
+    }
+    const BlockKey key{model, hashes[left - 1]};
+    const std::uint32_t first = find_pair(key, worker);
+    --left;
+    if (first == kNone) {
+      if (doomed != kNone) {  // the pair that remember() will forget in a few blocks
+        const BlockKey& later = table.key(pairs[doomed].entry);
+        table.prefetch(later);
+        pair_slots.prefetch(mix_pair(later, worker));
+        doomed = pairs[doomed].newer;
+      }
+      remember(key, worker);
+      continue;
+    }
+    std::uint32_t last = first;
+    while (left > 0) {
+      const std::uint32_t next = pairs[last].newer;
+      if (next == kNone || table.key(pairs[next].entry) != BlockKey{model, hashes[left - 1]}) break;
+      last = next;
+      --left;
+    }
+    if (lists[worker].newest == last) continue;
+    unlink(first, last);
+    push_newest(first, last);
   }
+}
+
+std::uint32_t ByteHistory::State::find_pair(const BlockKey& key, std::uint32_t worker) const noexcept {
+  return pair_slots.find(mix_pair(key, worker), [&](std::uint32_t pair) {
+    return pairs[pair].worker == worker && table.key(pairs[pair].entry) == key;
+  });
+}
+
+void ByteHistory::State::remember(const BlockKey& key, std::uint32_t worker) {
   std::uint32_t pair = free_pair;
   if (pair == kNone) {
     pair = static_cast<std::uint32_t>(pairs.size());
@@ -95,10 +133,11 @@ void ByteHistory::State::touch(const BlockKey& key, std::uint32_t worker) {
   } else {
     free_pair = pairs[pair].newer;
   }
-  pairs[pair].entry = entry;
+  pairs[pair].entry = table.make(key);
   pairs[pair].worker = worker;
+  table.add_owner(pairs[pair].entry, worker);
   pair_slots.insert(mix_pair(key, worker), pair);
-  push_newest(pair);
+  push_newest(pair, pair);
   if (++lists[worker].size > options.capacity) {
     forget(lists[worker].oldest);
     ++evictions;
@@ -107,7 +146,7 @@ void ByteHistory::State::touch(const BlockKey& key, std::uint32_t worker) {
 
 void ByteHistory::State::forget(std::uint32_t pair) {
   const std::uint32_t worker = pairs[pair].worker;
-  unlink(pair);
+  unlink(pair, pair);
   --lists[worker].size;
   pair_slots.erase(mix_pair(table.key(pairs[pair].entry), worker), pair);
   table.remove_owner(pairs[pair].entry, worker);
@@ -115,18 +154,20 @@ void ByteHistory::State::forget(std::uint32_t pair) {
   free_pair = pair;
 }
 
-void ByteHistory::State::unlink(std::uint32_t pair) noexcept {
-  const auto [newer, older, entry, worker] = pairs[pair];
-  (newer == kNone ? lists[worker].newest : pairs[newer].older) = older;
-  (older == kNone ? lists[worker].oldest : pairs[older].newer) = newer;
+void ByteHistory::State::unlink(std::uint32_t first, std::uint32_t last) noexcept {
+  List& list = lists[pairs[first].worker];
+  const std::uint32_t older = pairs[first].older;
+  const std::uint32_t newer = pairs[last].newer;
+  (newer == kNone ? list.newest : pairs[newer].older) = older;
+  (older == kNone ? list.oldest : pairs[older].newer) = newer;
 }
 
-void ByteHistory::State::push_newest(std::uint32_t pair) noexcept {
-  List& list = lists[pairs[pair].worker];
-  pairs[pair].newer = kNone;
-  pairs[pair].older = list.newest;
-  (list.newest == kNone ? list.oldest : pairs[list.newest].newer) = pair;
-  list.newest = pair;
+void ByteHistory::State::push_newest(std::uint32_t first, std::uint32_t last) noexcept {
+  List& list = lists[pairs[first].worker];
+  pairs[first].older = list.newest;
+  pairs[last].newer = kNone;
+  (list.newest == kNone ? list.oldest : pairs[list.newest].newer) = first;
+  list.newest = last;
 }
 
 Result<ByteHistory> ByteHistory::create(const ByteHistoryOptions& options) {
@@ -149,16 +190,7 @@ ByteHistory::~ByteHistory() = default;
 
 void ByteHistory::add(std::uint64_t model_key, WorkerId worker, std::span<const std::uint64_t> hashes) {
   if (worker.value >= kMaxWorkers) return;
-  State& state = *state_;
-  if (worker.value >= state.lists.size()) state.lists.resize(worker.value + 1);
-  for (std::size_t i = hashes.size(); i-- > 0;) {
-    if (i >= kPrefetchDistance) {
-      const BlockKey ahead{model_key, hashes[i - kPrefetchDistance]};
-      state.table.prefetch(ahead);
-      state.pair_slots.prefetch(mix_pair(ahead, worker.value));
-    }
-    state.touch({model_key, hashes[i]}, worker.value);
-  }
+  state_->add(model_key, worker.value, hashes);
 }
 
 void ByteHistory::remove_worker(WorkerId worker) {
@@ -167,8 +199,9 @@ void ByteHistory::remove_worker(WorkerId worker) {
   while (state.lists[worker.value].oldest != kNone) state.forget(state.lists[worker.value].oldest);
 }
 
-void ByteHistory::find(std::uint64_t model_key, std::span<const std::uint64_t> hashes, std::span<const WorkerId> workers,
-                       std::uint64_t tie_seed, std::span<std::uint32_t> depths) const noexcept {
+void ByteHistory::find(std::uint64_t model_key, std::span<const std::uint64_t> hashes,
+                       std::span<const WorkerId> workers, std::uint64_t tie_seed,
+                       std::span<std::uint32_t> depths) const noexcept {
   const OwnerTable& table = state_->table;
   prefix::detail::DepthTable found(workers, table.worker_limit());
   const std::span<std::uint64_t> waiting = found.asked().words();  // asked for and not matched yet

@@ -22,7 +22,8 @@ std::uint64_t hash_block_unchained(std::span<const std::uint32_t> tokens) noexce
   while (!tokens.empty()) {
     const std::size_t taken = std::min<std::size_t>(tokens.size(), chunk.size() / 4);
     for (std::size_t i = 0; i < taken; ++i) {
-      for (std::size_t byte = 0; byte < 4; ++byte) chunk[4 * i + byte] = static_cast<std::byte>(tokens[i] >> (24 - 8 * byte));
+      for (std::size_t byte = 0; byte < 4; ++byte)
+        chunk[4 * i + byte] = static_cast<std::byte>(tokens[i] >> (24 - 8 * byte));
     }
     sha.update(std::span(chunk).first(4 * taken));
     tokens = tokens.subspan(taken);
@@ -77,13 +78,14 @@ void UnchainedOwners::remove_worker(WorkerId worker) {
   for (std::uint32_t entry = 0; entry < table.entry_limit(); ++entry) table.remove_owner(entry, worker.value);
 }
 
-void UnchainedOwners::find(std::uint64_t model_key, std::span<const std::uint64_t> hashes, std::span<const WorkerId> workers,
-                           std::span<std::uint32_t> depths) const noexcept {
+void UnchainedOwners::find(std::uint64_t model_key, std::span<const std::uint64_t> hashes,
+                           std::span<const WorkerId> workers, std::span<std::uint32_t> depths) const noexcept {
   const OwnerTable& table = state_->table;
   prefix::detail::DepthTable found(workers, table.worker_limit());
   const std::span<std::uint64_t> active = found.asked().words();
   const auto emit = [&found](std::size_t word, std::uint64_t bits, std::size_t depth) {
-    prefix::detail::for_each_worker(word, bits, [&](std::uint32_t worker) { found.set(worker, static_cast<std::uint32_t>(depth)); });
+    prefix::detail::for_each_worker(
+        word, bits, [&](std::uint32_t worker) { found.set(worker, static_cast<std::uint32_t>(depth)); });
   };
   for (std::size_t i = 0; i < std::min(kPrefetchDistance, hashes.size()); ++i) table.prefetch({model_key, hashes[i]});
   std::size_t depth = 0;

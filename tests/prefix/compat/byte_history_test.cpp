@@ -164,7 +164,8 @@ TEST_CASE("byte history: options of 0 are all named, worker ids beyond the range
   const auto result = ByteHistory::create({.block_bytes = 0, .max_blocks = 0, .capacity = 0, .top_k = 0});
   CHECK(result.status().code() == StatusCode::kInvalidArgument);
   CHECK(result.status().message() ==
-        "block_bytes: is 0, must be at least 1; max_blocks: is 0, must be at least 1; capacity: is 0, must be at least 1; "
+        "block_bytes: is 0, must be at least 1; max_blocks: is 0, must be at least 1; capacity: is 0, must be at least "
+        "1; "
         "top_k: is 0, must be at least 1");
   ByteHistory history = ByteHistory::create({}).value();
   history.add(kModel, {16384}, Hashes{1});
@@ -246,7 +247,9 @@ TEST_CASE("byte history equals a naive model of Kthena's store", "[prefix][compa
   std::vector<Hashes> prompts;
   for (int i = 0; i < 12; ++i) {
     Hashes prompt;
-    if (i > 0) prompt.assign(prompts.back().begin(), prompts.back().begin() + static_cast<std::ptrdiff_t>(random() % (prompts.back().size() + 1)));
+    if (i > 0)
+      prompt.assign(prompts.back().begin(),
+                    prompts.back().begin() + static_cast<std::ptrdiff_t>(random() % (prompts.back().size() + 1)));
     while (prompt.size() < 1 + random() % 20) prompt.push_back(random() % 2 == 0 ? random() : random() % 10);
     prompts.push_back(prompt);
   }

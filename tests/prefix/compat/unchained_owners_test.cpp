@@ -23,8 +23,8 @@ std::vector<WorkerId> ids(std::initializer_list<std::uint32_t> values) {
   return workers;
 }
 
-std::vector<std::uint32_t> find(const UnchainedOwners& owners, const Hashes& hashes, const std::vector<WorkerId>& workers,
-                                std::uint64_t model = kModel) {
+std::vector<std::uint32_t> find(const UnchainedOwners& owners, const Hashes& hashes,
+                                const std::vector<WorkerId>& workers, std::uint64_t model = kModel) {
   std::vector<std::uint32_t> depths(workers.size(), 77);
   owners.find(model, hashes, workers, depths);
   return depths;
@@ -89,8 +89,8 @@ TEST_CASE("unchained owners: walks of Kthena's tests", "[prefix][compat]") {
 
 TEST_CASE("unchained owners: a block cached behind other tokens counts", "[prefix][compat]") {
   UnchainedOwners owners;
-  owners.store(kModel, {0}, Hashes{10, 20});  // [S, X]
-  owners.store(kModel, {0}, Hashes{11, 21});  // [T, Y]
+  owners.store(kModel, {0}, Hashes{10, 20});                                 // [S, X]
+  owners.store(kModel, {0}, Hashes{11, 21});                                 // [T, Y]
   CHECK(find(owners, {10, 21}, ids({0})) == std::vector<std::uint32_t>{2});  // the truth is 1
 }
 

@@ -21,16 +21,16 @@
 namespace kthena::prefix::compat {
 
 struct ByteHistoryOptions {
-  std::uint32_t block_bytes = 64;     ///< bytes of prompt text per block, >= 1. DEFAULT: 64.
-  std::uint32_t max_blocks = 128;     ///< blocks of a prompt that count, >= 1. DEFAULT: 128.
-  std::uint32_t capacity = 50'000;    ///< hashes remembered per endpoint, all models together, >= 1. DEFAULT: 50000.
-  std::uint32_t top_k = 5;            ///< endpoints that may match, >= 1. DEFAULT: 5.
+  std::uint32_t block_bytes = 64;   ///< bytes of prompt text per block, >= 1. DEFAULT: 64.
+  std::uint32_t max_blocks = 128;   ///< blocks of a prompt that count, >= 1. DEFAULT: 128.
+  std::uint32_t capacity = 50'000;  ///< hashes remembered per endpoint, all models together, >= 1. DEFAULT: 50000.
+  std::uint32_t top_k = 5;          ///< endpoints that may match, >= 1. DEFAULT: 5.
 };
 
 /// h[-1] = XXH64(model), h[i] = XXH64(decimal(h[i-1]) + bytes of block i); the last partial block counts; at most max_blocks.
 /// `block_bytes` and `max_blocks` as in the options. [any thread]
-std::vector<std::uint64_t> hash_prompt_bytes(std::string_view model, std::string_view prompt, std::uint32_t block_bytes = 64,
-                                             std::uint32_t max_blocks = 128);
+std::vector<std::uint64_t> hash_prompt_bytes(std::string_view model, std::string_view prompt,
+                                             std::uint32_t block_bytes = 64, std::uint32_t max_blocks = 128);
 
 /// One writer; find is const.
 class ByteHistory {
