@@ -1,0 +1,3 @@
+module github.com/kthena/kthena/bindings/go
+
+go 1.24

@@ -1,0 +1,210 @@
+package kthena
+
+// #include "kthena/kthena.h"
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"unsafe"
+)
+
+// Signal is what is known about an endpoint as a number.
+type Signal int32
+
+// The signals. A value is finite and at least 0; NaN says that it was never sampled.
+const (
+	SignalRunning  Signal = C.KTHENA_SIGNAL_RUNNING   // requests in the engine's batch, as scraped
+	SignalWaiting  Signal = C.KTHENA_SIGNAL_WAITING   // requests in the engine's queue, as scraped
+	SignalKVUsage  Signal = C.KTHENA_SIGNAL_KV_USAGE  // share of KV blocks in use, 0..1, as scraped
+	SignalTTFT     Signal = C.KTHENA_SIGNAL_TTFT_S    // mean time to first token since the scrape before, seconds; 0: none finished
+	SignalTPOT     Signal = C.KTHENA_SIGNAL_TPOT_S    // mean time per output token since the scrape before, seconds; 0: none finished
+	SignalInFlight Signal = C.KTHENA_SIGNAL_IN_FLIGHT // requests this router sent and that have not ended
+	signalCount           = C.KTHENA_SIGNAL_COUNT
+)
+
+var signalNames = [signalCount]string{
+	SignalRunning:  "running",
+	SignalWaiting:  "waiting",
+	SignalKVUsage:  "kv_usage",
+	SignalTTFT:     "ttft_s",
+	SignalTPOT:     "tpot_s",
+	SignalInFlight: "in_flight",
+}
+
+// String returns the name that documents use, "Signal(n)" for a number that is none.
+func (s Signal) String() string {
+	if s >= 0 && s < signalCount {
+		return signalNames[s]
+	}
+	return "Signal(" + strconv.Itoa(int(s)) + ")"
+}
+
+// Endpoint is an engine that can take requests.
+type Endpoint struct {
+	ID     string   // unique in a pool, not empty
+	Models []string // models and adapters it serves; when no endpoint of a pool has any, nobody says
+}
+
+// Pool is a set of endpoints and what is known about them. Any number of goroutines may read it, decisions among them, while nobody
+// calls SetSignal, SetSignalSampled or Close.
+type Pool struct {
+	handle handle[*C.kthena_pool]
+	ids    []string
+}
+
+func freePool(c *C.kthena_pool) { C.kthena_pool_free(c) }
+
+// NewPool makes a pool of these endpoints, numbered as they stand. No signal is sampled yet. All faults are reported together. Any
+// goroutine.
+func NewPool(endpoints []Endpoint) (*Pool, error) {
+	var ids, models flat
+	starts := make([]uint64, 1, len(endpoints)+1)
+	for _, endpoint := range endpoints {
+		ids.add(endpoint.ID)
+		for _, model := range endpoint.Models {
+			models.add(model)
+		}
+		starts = append(starts, uint64(models.size()))
+	}
+	var modelStarts *C.uint64_t
+	if models.size() > 0 {
+		modelStarts = uint64s(starts)
+	}
+	var c *C.kthena_pool
+	e := newError()
+	status := C.kthena_pool_create(ids.data(), ids.offset(), C.size_t(len(endpoints)), models.data(), models.offset(), modelStarts, &c, e)
+	return newPool(c, toError(status, e))
+}
+
+// NewPoolJSON makes a pool from its JSON form (docs/schemas/pool.schema.json), numbered as the document. Any goroutine.
+func NewPoolJSON(document []byte) (*Pool, error) {
+	var c *C.kthena_pool
+	e := newError()
+	status := C.kthena_pool_create_json(bytesStr(document), &c, e)
+	return newPool(c, toError(status, e))
+}
+
+func newPool(c *C.kthena_pool, err error) (*Pool, error) {
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{ids: make([]string, int(C.kthena_pool_size(c)))}
+	own(p, &p.handle, c, freePool)
+	for i := range p.ids {
+		id := C.kthena_pool_id(c, C.uint32_t(i))
+		p.ids[i] = C.GoStringN(id.data, C.int(id.size))
+	}
+	return p, nil
+}
+
+// Close frees the pool.
+func (p *Pool) Close() {
+	if p != nil {
+		p.handle.close(freePool)
+	}
+}
+
+func (p *Pool) open() bool { return p != nil && p.handle.c != nil }
+
+// Size returns how many endpoints there are. It may be called after Close.
+func (p *Pool) Size() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.ids)
+}
+
+// ID returns the id of an endpoint, "" when there is no such endpoint. It may be called after Close.
+func (p *Pool) ID(endpoint int) string {
+	if p == nil || endpoint < 0 || endpoint >= len(p.ids) {
+		return ""
+	}
+	return p.ids[endpoint]
+}
+
+// Find returns the number of the endpoint with this id, -1 when there is none.
+func (p *Pool) Find(id string) int {
+	if !p.open() {
+		return -1
+	}
+	found := C.kthena_pool_find(p.handle.c, str(id))
+	runtime.KeepAlive(p)
+	return index(found)
+}
+
+// SetSignal replaces a whole signal: one value for each endpoint in the order of the pool, NaN where not sampled, all sampled at one time
+// (nanoseconds, as Request.NowNS). On a fault nothing changes and every value at fault is named. It must not run beside any other
+// call on the pool.
+func (p *Pool) SetSignal(signal Signal, values []float64, sampledNS int64) error {
+	return p.setSignal(signal, values, nil, sampledNS)
+}
+
+// SetSignalSampled is SetSignal with a sample time for each endpoint.
+func (p *Pool) SetSignalSampled(signal Signal, values []float64, sampledNS []int64) error {
+	if len(sampledNS) != len(values) {
+		return &Error{Code: CodeInvalidArgument, Message: fmt.Sprintf("sampledNS: %d sample times for %d values", len(sampledNS), len(values))}
+	}
+	return p.setSignal(signal, values, sampledNS, 0)
+}
+
+func (p *Pool) setSignal(signal Signal, values []float64, times []int64, time int64) error {
+	if !p.open() {
+		return ErrClosed
+	}
+	e := newError()
+	status := C.kthena_pool_set_signal(p.handle.c, C.int32_t(signal), (*C.double)(unsafe.SliceData(values)), C.size_t(len(values)),
+		(*C.int64_t)(unsafe.SliceData(times)), C.int64_t(time), e)
+	runtime.KeepAlive(p)
+	return toError(status, e)
+}
+
+// Signal reads a signal back: values, NaN where not sampled, and sample times in nanoseconds, NeverSampled where not sampled.
+func (p *Pool) Signal(signal Signal) (values []float64, sampledNS []int64, err error) {
+	if !p.open() {
+		return nil, nil, ErrClosed
+	}
+	values = make([]float64, len(p.ids))
+	sampledNS = make([]int64, len(p.ids))
+	e := newError()
+	status := C.kthena_pool_get_signal(p.handle.c, C.int32_t(signal), (*C.double)(unsafe.SliceData(values)),
+		(*C.int64_t)(unsafe.SliceData(sampledNS)), C.size_t(len(values)), e)
+	runtime.KeepAlive(p)
+	if err := toError(status, e); err != nil {
+		return nil, nil, err
+	}
+	return values, sampledNS, nil
+}
+
+// index turns the number of an endpoint as C writes it into Go's: -1 for none.
+func index(c C.uint32_t) int {
+	if c == C.KTHENA_NONE {
+		return -1
+	}
+	return int(c)
+}
+
+// flat is a list of strings as it travels to C: bytes and offsets. The zero value is empty.
+type flat struct {
+	bytes   []byte
+	offsets []uint64
+}
+
+func (f *flat) add(s string) {
+	if len(f.offsets) == 0 {
+		f.offsets = append(f.offsets, 0)
+	}
+	f.bytes = append(f.bytes, s...)
+	f.offsets = append(f.offsets, uint64(len(f.bytes)))
+}
+
+func (f *flat) size() int { return max(len(f.offsets)-1, 0) }
+
+func (f *flat) data() *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(f.bytes))) }
+
+func (f *flat) offset() *C.uint64_t { return uint64s(f.offsets) }
+
+func uint64s(s []uint64) *C.uint64_t { return (*C.uint64_t)(unsafe.SliceData(s)) }
+
+func uint32s(s []uint32) *C.uint32_t { return (*C.uint32_t)(unsafe.SliceData(s)) }
