@@ -1,0 +1,1 @@
+#include "prefix/allocation_counter.cpp"

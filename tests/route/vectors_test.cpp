@@ -1,0 +1,205 @@
+// All of tests/vectors/route through the typed interface and through the JSON door; all of tests/vectors/route_errors.
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "kthena/manifest/route.hpp"
+#include "support.hpp"
+
+using namespace kthena;
+using namespace kthena::route;
+using namespace kthena::route::test;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+struct Vector {
+  std::string file;
+  Json json;
+};
+
+std::vector<Vector> load(const char* directory) {
+  namespace fs = std::filesystem;
+  std::vector<fs::path> paths;
+  for (const auto& entry : fs::directory_iterator(fs::path(KTHENA_SOURCE_DIR) / "tests" / "vectors" / directory))
+    if (entry.path().extension() == ".json") paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<Vector> out;
+  for (const fs::path& path : paths) {
+    std::ifstream stream(path);
+    const Json document = Json::parse(stream);
+    for (const Json& json : document.at("cases")) out.push_back({path.filename().string(), json});
+  }
+  return out;
+}
+
+Json document_of(const Json& vector) {
+  return {{"pool", vector.at("pool")}, {"policy", vector.at("policy")}, {"request", vector.at("request")}};
+}
+
+/// The pool by PoolBuilder, without manifest.
+PoolSnapshot build_pool(const Json& json) {
+  std::vector<Endpoint> rows;
+  for (const Json& given : json.at("endpoints")) {
+    Endpoint endpoint = row(given.at("id"));
+    const Time sampled = given.value("sampled_ns", Time{0});
+    for (std::size_t s = 0; s < kSignalCount; ++s) {
+      const auto at = given.find(std::string(kSignals[s].name));
+      if (at == given.end() || at->is_null()) continue;
+      const bool whole = at->is_object();
+      endpoint.set(static_cast<Signal>(s), whole ? at->at("value").get<double>() : at->get<double>(),
+                   whole ? at->value("sampled_ns", sampled) : sampled);
+    }
+    if (given.contains("models")) endpoint.models = given.at("models").get<std::vector<std::string>>();
+    rows.push_back(std::move(endpoint));
+  }
+  return pool_of(rows);
+}
+
+PartSpec build_part(const Json& json) {
+  if (json.is_string()) return {json.get<std::string>()};
+  PartSpec part{json.at("name"), json.value("weight", 1.0)};
+  if (json.contains("options"))
+    for (const auto& [name, value] : json.at("options").items()) part.options.push_back({name, value.get<double>()});
+  return part;
+}
+
+Policy build_policy(const Json& json) {
+  if (json.is_string()) return preset_policy(json.get<std::string>());
+  if (json.contains("preset")) return preset_policy(json.at("preset").get<std::string>());
+  PolicySpec spec;
+  for (const Json& part : json.value("filters", Json::array())) spec.filters.push_back(build_part(part));
+  for (const Json& part : json.value("scorers", Json::array())) spec.scorers.push_back(build_part(part));
+  if (json.contains("picker")) spec.picker = build_part(json.at("picker"));
+  spec.failover = json.value("failover", 5u);
+  return policy_of(spec);
+}
+
+OwnedRequest build_request(const Json& json, const PoolSnapshot& pool) {
+  OwnedRequest request;
+  request.id = json.value("id", "");
+  request.model = json.value("model", "");
+  request.sequence = json.value("sequence", std::uint64_t{0});
+  request.moment = {json.value("now_ns", Time{0}), json.value("seed", std::uint64_t{0})};
+  const auto fill = [&](const char* name, std::vector<std::uint32_t>& depths, std::uint32_t& total) {
+    if (!json.contains(name)) return;
+    const Json& match = json.at(name);
+    total = match.value("total_blocks", 0u);
+    depths.assign(pool.size(), 0);
+    const Json held = match.value("depth_blocks", Json::object());
+    for (const auto& [id, depth] : held.items()) depths[pool.find(id).value] = depth.get<std::uint32_t>();
+  };
+  fill("prefix", request.prefix, request.prefix_total);
+  fill("history", request.history, request.history_total);
+  return request;
+}
+
+}  // namespace
+
+TEST_CASE("the vectors hold through the typed interface", "[route][vectors]") {
+  const auto vectors = load("route");
+  REQUIRE(vectors.size() >= 80);
+  Workspace workspace;
+  for (const Vector& vector : vectors) {
+    INFO(vector.file << ": " << vector.json.at("name").get<std::string>());
+    const PoolSnapshot pool = build_pool(vector.json.at("pool"));
+    const Policy policy = build_policy(vector.json.at("policy"));
+    const OwnedRequest request = build_request(vector.json.at("request"), pool);
+    REQUIRE(check(pool.view(), request.view()).ok());
+    const Decision decision = policy.decide(pool, request.view(), request.moment, workspace);
+    CHECK(manifest::write_decision(decision, pool) == vector.json.at("expect").dump());
+
+    if (!vector.json.contains("scores")) continue;
+    const Explanation told = policy.explain(pool.view(), request.view(), request.moment);
+    for (const auto& [id, facts] : vector.json.at("scores").items()) {
+      const CandidateExplanation& candidate = told.candidates.at(pool.find(id).value);
+      for (const auto& [scorer, fact] : facts.items()) {
+        const auto at = std::find(told.scorers.begin(), told.scorers.end(), scorer) - told.scorers.begin();
+        INFO(scorer << " of " << id);
+        const ScoreTerm& term = candidate.terms.at(static_cast<std::size_t>(at));
+        CHECK(term.abstained == fact.is_null());
+        if (!fact.is_null()) CHECK(term.score == fact.get<double>());
+      }
+    }
+  }
+}
+
+TEST_CASE("the vectors hold through the JSON door", "[route][vectors]") {
+  for (const Vector& vector : load("route")) {
+    INFO(vector.file << ": " << vector.json.at("name").get<std::string>());
+    Json document = document_of(vector.json);
+    const auto decision = manifest::decide_document(document.dump());
+    INFO(decision.status().message());
+    REQUIRE(decision.ok());
+    CHECK(*decision == vector.json.at("expect").dump());
+
+    document["explain"] = true;
+    const auto explanation = manifest::decide_document(document.dump());
+    REQUIRE(explanation.ok());
+    CHECK(Json::parse(*explanation).at("decision").dump() == *decision);
+
+    Json& rows = document["pool"]["endpoints"];
+    std::reverse(rows.begin(), rows.end());
+    CHECK(manifest::decide_document(document.dump()).value() == *explanation);
+  }
+}
+
+TEST_CASE("expectations stand in the files as the bytes of the writer", "[route][vectors]") {
+  namespace fs = std::filesystem;
+  const std::regex line("\"expect\": (.*)\n");
+  for (const auto& entry : fs::directory_iterator(fs::path(KTHENA_SOURCE_DIR) / "tests" / "vectors" / "route")) {
+    if (entry.path().extension() != ".json") continue;
+    std::ifstream stream(entry.path());
+    std::stringstream text;
+    text << stream.rdbuf();
+    const std::string bytes = text.str();
+    std::vector<std::string> found;
+    for (std::sregex_iterator at(bytes.begin(), bytes.end(), line), end; at != end; ++at) found.push_back((*at)[1]);
+    const Json cases = Json::parse(bytes).at("cases");
+    INFO(entry.path().filename());
+    REQUIRE(found.size() == cases.size());
+    for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == cases[i].at("expect").dump());
+  }
+}
+
+TEST_CASE("the documents at fault are refused with all of their faults", "[route][vectors]") {
+  const auto vectors = load("route_errors");
+  REQUIRE(vectors.size() >= 60);
+  // Where a fault begins; what a message quotes or lists after "; " has no such path.
+  const std::regex next("; (document|pool|policy|request|explain|extra)(\\.|\\[|:)");
+  for (const Vector& vector : vectors) {
+    INFO(vector.file << ": " << vector.json.at("name").get<std::string>());
+    const auto decision = manifest::decide_document(
+        vector.json.contains("text") ? vector.json.at("text").get<std::string>() : vector.json.at("document").dump());
+    REQUIRE(!decision.ok());
+    CHECK(vector.json.at("status") == "invalid_argument");
+    CHECK(decision.status().code() == StatusCode::kInvalidArgument);
+    const std::string message = decision.status().message();
+    INFO(message);
+    const auto faults = vector.json.at("faults").get<std::vector<std::string>>();
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+      if (i > 0) {
+        at = message.find("; " + faults[i], at);
+        REQUIRE(at != std::string::npos);
+        at += 2;
+      }
+      CHECK(message.compare(at, faults[i].size(), faults[i]) == 0);
+    }
+    const auto more = std::distance(std::sregex_iterator(message.begin(), message.end(), next), std::sregex_iterator());
+    CHECK(static_cast<std::size_t>(more) + 1 == faults.size());
+  }
+}
+
+TEST_CASE("names of vectors are unique", "[route][vectors]") {
+  for (const char* directory : {"route", "route_errors"}) {
+    std::set<std::string> names;
+    for (const Vector& vector : load(directory)) {
+      INFO(vector.json.at("name").get<std::string>());
+      CHECK(names.insert(vector.json.at("name")).second);
+    }
+  }
+}
