@@ -1,0 +1,6 @@
+package main
+
+func Example() {
+	main()
+	// Output: pod-c: highest total score; a = score, b = margin over the runner-up
+}
