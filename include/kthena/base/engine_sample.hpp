@@ -144,7 +144,7 @@ struct EngineInterval {
   Duration elapsed_ns = 0;
   /// Whether a counter of some rank fell in between; that rank's later values then count from zero.
   bool restarted = false;
-  /// By EngineSignal: growth of counters, summed over ranks. kNotReported for gauges and where a sample misses it.
+  /// By EngineSignal: growth of counters, summed over ranks. kNotReported for gauges and where the later sample misses it.
   std::array<double, kEngineSignalCount> growth = EngineReading{}.values;
   /// By EngineLatency: what was observed in between; count 0 when nothing was. mean() and quantile() apply.
   std::array<Histogram, kEngineLatencyCount> latencies;
