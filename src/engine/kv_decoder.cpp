@@ -285,7 +285,6 @@ bool KvDecoder::read_field(Msgpack& in, Field field, Draft& draft, WireBatch& ba
     case Field::kBlockSize: {
       std::uint64_t size = 0;
       if (!in.read_count(kMostBlockTokens, size)) return false;
-      if (size == 0) return in.fail("a block_size of 0");
       event.block_tokens = static_cast<std::uint32_t>(size);
       draft.has_block_size = true;
       return true;
@@ -434,6 +433,7 @@ bool KvDecoder::finish_event(Msgpack& in, Draft& draft, WireBatch& batch) {
   if (stored) {
     if (!draft.has_block_size) return in.fail("a BlockStored without block_size");
     const std::size_t tokens = draft.ranges.tokens.size;
+    if (tokens != 0 && event.block_tokens == 0) return in.fail("a block_size of 0");
     if (tokens != 0 && tokens != draft.ranges.hashes.size * event.block_tokens) {
       return in.fail("not block_size token_ids for each of block_hashes");
     }

@@ -18,6 +18,8 @@ std::uint64_t part_hash(std::uint64_t engine_hash, std::size_t part) noexcept {
   return combine64(engine_hash, part + 1);
 }
 
+std::uint8_t bit(KvTier tier) noexcept { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(tier)); }
+
 struct SaltedBlock {
   std::uint64_t namespace_key = 0;
   std::uint8_t tiers = 0;
@@ -62,6 +64,7 @@ struct KvReader::State {
   [[nodiscard]] std::uint64_t namespace_of(const WireEvent& event, bool& inherited);
   void emit(const KvSink& sink, KvEvent event, KvCounts& counts) const;
   void store(const WireEvent& event, const KvSink& sink, KvCounts& counts);
+  void store_known(const WireEvent& event, const KvSink& sink, KvCounts& counts);
   void store_whole(const WireEvent& event, std::uint64_t space, const KvSink& sink, KvCounts& counts);
   void store_split(const WireEvent& event, std::uint64_t space, const KvSink& sink, KvCounts& counts);
   void store_gathered(const WireEvent& event, std::uint64_t space, const KvSink& sink, KvCounts& counts);
@@ -82,7 +85,7 @@ struct KvReader::State {
   std::uint64_t plain_namespace;
   std::vector<std::uint64_t> hashes;    // scratch
   std::vector<std::uint64_t> contents;  // scratch
-  std::string adapter;                  // scratch
+  std::string scratch;
 };
 
 /// A parent's, where it is known; else of what the event names. `inherited`: its children have to be told.
@@ -97,8 +100,8 @@ std::uint64_t KvReader::State::namespace_of(const WireEvent& event, bool& inheri
   inherited = !event.salt.empty();
   std::string_view name = event.lora_name;
   if (name.empty() && event.lora_id && *event.lora_id != 0) {
-    adapter = "lora_id:" + std::to_string(*event.lora_id);
-    name = adapter;
+    scratch = "lora_id:" + std::to_string(*event.lora_id);
+    name = scratch;
   }
   return name.empty() && event.salt.empty() ? plain_namespace : key(name, event.salt);
 }
@@ -118,6 +121,10 @@ void KvReader::State::emit(const KvSink& sink, KvEvent event, KvCounts& counts) 
 
 void KvReader::State::store(const WireEvent& event, const KvSink& sink, KvCounts& counts) {
   if (event.hashes.empty()) return;
+  if (event.tokens.empty()) {
+    store_known(event, sink, counts);
+    return;
+  }
   bool inherited = false;
   const std::uint64_t space = namespace_of(event, inherited);
   if (inherited) {
@@ -128,7 +135,7 @@ void KvReader::State::store(const WireEvent& event, const KvSink& sink, KvCounts
     for (const std::uint64_t hash : event.hashes) {
       SaltedBlock& block = salted[hash];
       block.namespace_key = space;
-      block.tiers |= static_cast<std::uint8_t>(1u << static_cast<unsigned>(event.tier));
+      block.tiers |= bit(event.tier);
     }
   }
   const std::uint32_t engine = event.block_tokens;
@@ -148,16 +155,31 @@ void KvReader::State::store(const WireEvent& event, const KvSink& sink, KvCounts
   }
 }
 
+/// Without tokens: blocks that are held elsewhere already are now in this tier too.
+void KvReader::State::store_known(const WireEvent& event, const KvSink& sink, KvCounts& counts) {
+  bool inherited = false;
+  const std::uint64_t space = namespace_of(event, inherited);
+  hashes.clear();
+  for (const std::uint64_t hash : event.hashes) {
+    if (const auto it = salted.find(hash); it != salted.end()) it->second.tiers |= bit(event.tier);
+    if (gatherer) {
+      const detail::BlockGatherer::Block block{hash, std::nullopt, {}, 0, space, event.tier};
+      if (!gatherer->store(block, [&](const KvEvent& e) { emit(sink, e, counts); })) ++counts.unmapped;
+      continue;
+    }
+    for (std::size_t part = 0; part + 1 < split_parts; ++part) hashes.push_back(part_hash(hash, part));
+    hashes.push_back(hash);
+  }
+  if (!hashes.empty()) emit(sink, BlockStored{{}, space, event.parent, hashes, {}, event.tier}, counts);
+}
+
 void KvReader::State::store_whole(const WireEvent& event, std::uint64_t space, const KvSink& sink, KvCounts& counts) {
-  contents.clear();
-  if (!event.tokens.empty()) {
-    contents.resize(event.hashes.size());
-    for (std::size_t i = 0; i < contents.size(); ++i) {
-      contents[i] = hash_block(event.tokens.subspan(i * event.block_tokens, event.block_tokens), options.seed);
-    }
-    for (std::size_t i = 0; i < event.extras.size(); ++i) {
-      if (event.extras[i] != 0) contents[i] = combine64(contents[i], event.extras[i]);
-    }
+  contents.resize(event.hashes.size());
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    contents[i] = hash_block(event.tokens.subspan(i * event.block_tokens, event.block_tokens), options.seed);
+  }
+  for (std::size_t i = 0; i < event.extras.size(); ++i) {
+    if (event.extras[i] != 0) contents[i] = combine64(contents[i], event.extras[i]);
   }
   emit(sink, BlockStored{{}, space, event.parent, event.hashes, contents, event.tier}, counts);
 }
@@ -168,7 +190,6 @@ void KvReader::State::store_split(const WireEvent& event, std::uint64_t space, c
   for (std::size_t i = 0; i < event.hashes.size(); ++i) {
     for (std::size_t part = 0; part < split_parts; ++part) {
       hashes.push_back(part + 1 < split_parts ? part_hash(event.hashes[i], part) : event.hashes[i]);
-      if (event.tokens.empty()) continue;
       const std::size_t first = i * event.block_tokens + part * options.block_tokens;
       std::uint64_t content = hash_block(event.tokens.subspan(first, options.block_tokens), options.seed);
       if (!event.extras.empty() && event.extras[i] != 0) content = combine64(content, event.extras[i]);
@@ -186,13 +207,12 @@ void KvReader::State::store_gathered(const WireEvent& event, std::uint64_t space
       counts.over_limits += event.hashes.size() - i;
       return;
     }
-    const detail::BlockGatherer::Block block{
-        event.hashes[i],
-        parent,
-        event.tokens.empty() ? event.tokens : event.tokens.subspan(i * event.block_tokens, event.block_tokens),
-        event.extras.empty() ? 0 : event.extras[i],
-        space,
-        event.tier};
+    const detail::BlockGatherer::Block block{event.hashes[i],
+                                             parent,
+                                             event.tokens.subspan(i * event.block_tokens, event.block_tokens),
+                                             event.extras.empty() ? 0 : event.extras[i],
+                                             space,
+                                             event.tier};
     if (!gatherer->store(block, [&](const KvEvent& e) { emit(sink, e, counts); })) ++counts.unmapped;
     parent = event.hashes[i];
   }
@@ -204,7 +224,7 @@ void KvReader::State::remove(const WireEvent& event, const KvSink& sink, KvCount
     for (const std::uint64_t hash : event.hashes) {
       const auto it = salted.find(hash);
       if (it == salted.end()) continue;
-      it->second.tiers &= static_cast<std::uint8_t>(~(1u << static_cast<unsigned>(event.tier)));
+      it->second.tiers &= static_cast<std::uint8_t>(~bit(event.tier));
       if (it->second.tiers == 0) salted.erase(it);
     }
   }

@@ -41,7 +41,7 @@ struct WireEvent {
   KvTier tier = KvTier::kDevice;
   bool full_attention = true;  ///< false: the engine says it is a sliding-window, state-space or other partial group
   std::uint32_t group = 0;     ///< KV cache group of a hybrid model
-  std::uint32_t block_tokens = 0;              ///< stored: tokens per block, 1..65536
+  std::uint32_t block_tokens = 0;              ///< stored: tokens per block, 1..65536; 0 only without tokens
   std::optional<std::uint64_t> parent = {};    ///< stored: engine hash of the block before; none: start of a prompt
   std::span<const std::uint64_t> hashes = {};  ///< engine hashes, low 64 bits
   std::span<const std::uint32_t> tokens = {};  ///< stored: block_tokens for each hash, or empty: not told
