@@ -240,9 +240,12 @@ void PrefixIndex::State::clear(std::uint32_t id) {
 template <class Emit>
 void PrefixIndex::State::walk(const PrefixQuery& query, std::span<std::uint64_t> active, Emit&& emit) const noexcept {
   std::uint32_t depth = 0;
-  NodeId node = tree.find(kNoNode, query.namespace_key());
+  std::uint64_t chain = tree.next_chain(tree.first_chain(), query.namespace_key());
+  NodeId node = tree.find(kNoNode, query.namespace_key(), chain);
+  if (node == kNoNode) return;
   for (const std::uint64_t content : query.contents()) {
-    if (node != kNoNode) node = tree.find(node, content);
+    chain = tree.next_chain(chain, content);
+    node = tree.find(node, content, chain);
     if (node == kNoNode) break;
     const std::span<const std::uint64_t> holders = tree.holders(node);
     std::uint64_t any = 0;

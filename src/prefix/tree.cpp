@@ -6,14 +6,14 @@
 
 namespace kthena::prefix::detail {
 
-BlockTree::BlockTree(std::uint64_t seed) : children_(0, EdgeHash{seed}) {}
-
 NodeId BlockTree::make(NodeId parent, std::uint64_t content) {
-  const NodeId found = find(parent, content);
+  const std::uint64_t chain = next_chain(parent == kNoNode ? first_chain() : nodes_[parent].chain, content);
+  const NodeId found = find(parent, content, chain);
   if (found != kNoNode) return found;
   const NodeId node = allocate();
-  children_.emplace(Edge{content, parent}, node);
+  slots_.insert(chain, node);
   nodes_[node].content = content;
+  nodes_[node].chain = chain;
   nodes_[node].parent = parent;
   nodes_[node].root = parent == kNoNode ? node : nodes_[parent].root;
   if (parent != kNoNode) ++nodes_[parent].children;
@@ -58,7 +58,7 @@ bool BlockTree::remove_holder(NodeId id, std::uint32_t worker) {
 void BlockTree::prune(NodeId id) {
   while (id != kNoNode && nodes_[id].holder_count == 0 && nodes_[id].children == 0) {
     const NodeId parent = nodes_[id].parent;
-    children_.erase(Edge{nodes_[id].content, parent});
+    slots_.erase(nodes_[id].chain, id);
     holders_heap_bytes_ -= kthena::detail::heap_bytes(nodes_[id].holders);
     nodes_[id].holders.clear();
     nodes_[id].holders.shrink_to_fit();
@@ -66,11 +66,11 @@ void BlockTree::prune(NodeId id) {
     if (parent != kNoNode) --nodes_[parent].children;
     id = parent;
   }
-  if (children_.empty()) *this = BlockTree(children_.hash_function().seed);  // an empty tree keeps no memory
+  if (slots_.empty()) *this = BlockTree(seed_);  // an empty tree keeps no memory
 }
 
 std::size_t BlockTree::heap_bytes() const noexcept {
-  return kthena::detail::heap_bytes(children_) + nodes_.capacity() * sizeof(Node) + holders_heap_bytes_;
+  return slots_.heap_bytes() + kthena::detail::heap_bytes(nodes_) + holders_heap_bytes_;
 }
 
 }  // namespace kthena::prefix::detail

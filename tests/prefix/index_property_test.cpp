@@ -1,5 +1,7 @@
 // Properties of PrefixIndex beside SetOracle, over hundreds of seeds. A failure prints the seed and the operations so far.
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -173,6 +175,63 @@ TEST_CASE("P4 a replay of the last events leads to the same state", "[prefix][pr
       fleet.apply(scenario.operations[i]);
     fleet.require_balanced();
     for (const TokenPrefix& prompt : scenario.prompts) REQUIRE(fleet.find(prompt) == fleet.truth(prompt));
+  }
+}
+
+TEST_CASE("an event of several blocks equals as many events of one block", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(9000, 9100)));
+  std::mt19937_64 random(seed);
+  // Any labels and parents, known or not: this property needs no oracle.
+  prefix::PrefixIndex whole = prefix::PrefixIndex::create({.max_orphan_blocks = 20}).value();
+  prefix::PrefixIndex single = prefix::PrefixIndex::create({.max_orphan_blocks = 20}).value();
+  const WorkerId worker = whole.add_worker("a").value();
+  REQUIRE(single.add_worker("a").value() == worker);
+  for (int step = 0; step < 300; ++step) {
+    std::vector<std::uint64_t> labels;
+    std::vector<std::uint64_t> contents;
+    for (std::size_t i = 0; i < 1 + below(random, 5); ++i) {
+      labels.push_back(below(random, 14));
+      contents.push_back(below(random, 2));
+    }
+    std::optional<std::uint64_t> parent;
+    if (below(random, 4) != 0) parent = below(random, 14);
+    const std::uint64_t space = below(random, 8) == 0 ? 2 : 1;
+    if (below(random, 3) == 0) {
+      REQUIRE(whole.apply(BlockRemoved{worker, labels, KvTier::kDevice}).ok());
+      for (const std::uint64_t& label : labels)
+        REQUIRE(single.apply(BlockRemoved{worker, {&label, 1}, KvTier::kDevice}).ok());
+    } else {
+      REQUIRE(whole.apply(BlockStored{worker, space, parent, labels, contents, KvTier::kDevice}).ok());
+      for (std::size_t i = 0; i < labels.size(); ++i) {
+        REQUIRE(
+            single.apply(BlockStored{worker, space, parent, {&labels[i], 1}, {&contents[i], 1}, KvTier::kDevice}).ok());
+        parent = labels[i];
+      }
+    }
+    INFO("seed " << seed << " step " << step);
+    const prefix::PrefixIndexStats a = whole.stats();
+    const prefix::PrefixIndexStats b = single.stats();
+    REQUIRE(a.memberships == b.memberships);
+    REQUIRE(a.unique_blocks == b.unique_blocks);
+    REQUIRE(a.orphan_blocks == b.orphan_blocks);
+    REQUIRE(a.orphans_dropped == b.orphans_dropped);
+    REQUIRE(a.unknown_removes == b.unknown_removes);
+    REQUIRE(a.rehashed_blocks == b.rehashed_blocks);
+    for (int query = 0; query < 16; ++query) {  // all prompts of four blocks over two contents
+      prefix::PrefixQuery prepared(1, 16, 0);
+      const std::vector<std::uint64_t> prompt = {query & 1u, query >> 1 & 1u, query >> 2 & 1u, query >> 3 & 1u};
+      REQUIRE(prepared.extend_contents(prompt).ok());
+      std::uint32_t depths[2] = {};
+      whole.find(prepared, {}, std::span(depths, 1));
+      single.find(prepared, {}, std::span(depths + 1, 1));
+      REQUIRE(depths[0] == depths[1]);
+    }
+  }
+  for (prefix::PrefixIndex* index : {&whole, &single}) {
+    REQUIRE(index->apply(AllBlocksCleared{worker}).ok());
+    REQUIRE(index->stats().memberships == 0);
+    REQUIRE(index->stats().unique_blocks == 0);
+    REQUIRE(index->stats().orphan_blocks == 0);
   }
 }
 

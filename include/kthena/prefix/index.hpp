@@ -5,8 +5,8 @@
 //   Use when   engines publish KV events (or the simulator does).
 //   Exact      depth(worker) = number of leading blocks of the query that the worker holds now, under any order of stores and
 //              removals: a hole ends the depth and its healing restores it.
-//   Cost       find: O(depth of the longest match). store/remove: O(blocks).
-//   Source     reach and holes: own; the structure behind it may change, this interface stays.
+//   Cost       find: O(depth of the longest match), no allocation. store/remove: O(blocks). Figures: docs/prefix.md.
+//   Source     own. The structure behind it may change, this interface stays.
 //   Threads    one writer; find is const and may run in many threads while nobody writes.
 #pragma once
 
@@ -29,8 +29,8 @@ struct PrefixIndexOptions {
   std::uint32_t block_tokens = 16;
   /// Workers at once. Range 1..16384. DEFAULT: 1024.
   std::uint32_t max_workers = 1024;
-  /// Blocks of all workers together that wait for a parent that was not stored yet. Beyond it the oldest are dropped and counted.
-  /// DEFAULT: 65536.
+  /// Blocks of all workers together that wait for a parent that was not stored yet. Beyond it the oldest are dropped and counted; a
+  /// dropped block is unknown until it is stored again. Range 0..2^32-1. DEFAULT: 65536.
   std::size_t max_orphan_blocks = 65536;
   /// Secret seed of content hashes, namespaces and tables. Give a random one in production. DEFAULT: 0.
   std::uint64_t seed = 0;
@@ -38,8 +38,8 @@ struct PrefixIndexOptions {
 
 struct PrefixIndexStats {
   std::uint64_t workers = 0;
-  std::uint64_t memberships = 0;        ///< (worker, block) pairs held and attached
-  std::uint64_t unique_blocks = 0;      ///< distinct blocks in the tree
+  std::uint64_t memberships = 0;        ///< (worker, block) pairs held whose place is known
+  std::uint64_t unique_blocks = 0;      ///< distinct blocks that some worker holds
   std::uint64_t orphan_blocks = 0;      ///< waiting for a parent
   std::uint64_t orphans_dropped = 0;    ///< ever, because of max_orphan_blocks
   std::uint64_t unknown_removes = 0;    ///< ever: removal of a block the worker did not hold
@@ -68,12 +68,19 @@ class PrefixIndex {
   /// One more than the largest worker id in use: the length find() fills.
   [[nodiscard]] std::size_t worker_limit() const noexcept;
 
-  /// Applies one event. Storing or removing twice changes nothing the second time. A store whose parent is unknown waits (stats:
-  /// orphan_blocks) and counts as held once the parent arrives. kNotFound for an unknown worker, kInvalidArgument when hashes and
-  /// contents differ in number; then nothing changes.
+  /// Applies one event. An event of n blocks is the same as n events of one block, in order.
+  ///  - Storing or removing twice changes nothing the second time.
+  ///  - A block is held while any tier has it; a parent in any tier is a parent.
+  ///  - A store whose parent this worker does not hold in this namespace waits (stats: orphan_blocks) and counts as held once the
+  ///    parent arrives under that engine hash. Removing the parent of a placed block moves nothing: it makes a hole.
+  ///  - An engine hash stored under another parent or content means the new block from then on (stats: rehashed_blocks). Two engine
+  ///    hashes of a worker may mean one block, which is then held until both are removed.
+  /// kNotFound for a worker that is not in use, kInvalidArgument for a tier that is none and when hashes and contents differ in
+  /// number; then nothing changes.
   Status apply(const KvEvent& event);
 
-  /// A query in `space`'s namespace with this index's seed and block size.
+  /// A query in `space`'s namespace with this index's seed and block size; `space.block_tokens` is not looked at. Events must carry
+  /// namespace_key() of the same model, adapter, tenant, options().block_tokens and options().seed.
   [[nodiscard]] PrefixQuery make_query(const Namespace& space) const;
 
   /// depths[w] = leading blocks of the query that worker w holds in any tier; 0 for workers that hold none, are not in use or are
@@ -83,7 +90,7 @@ class PrefixIndex {
             std::span<std::uint32_t> depths) const noexcept;
 
   /// The same for chosen workers: depths[i] belongs to workers[i] (0 for an invalid id). Both have the same length. This is the
-  /// form a pool uses: workers in the order of its endpoints.
+  /// form a pool uses: workers in the order of its endpoints. Uses 66 KiB of stack.
   void find_for(const PrefixQuery& query, std::span<const WorkerId> workers,
                 std::span<std::uint32_t> depths) const noexcept;
 

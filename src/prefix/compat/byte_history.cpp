@@ -8,7 +8,7 @@
 #include "kthena/base/faults.hpp"
 #include "kthena/base/hash.hpp"
 #include "prefix/compat/owner_table.hpp"
-#include "prefix/compat/slot_table.hpp"
+#include "prefix/slot_table.hpp"
 #include "prefix/worker_set.hpp"
 
 namespace kthena::prefix::compat {
@@ -16,7 +16,7 @@ namespace kthena::prefix::compat {
 using detail::BlockKey;
 using detail::kPrefetchDistance;
 using detail::OwnerTable;
-using detail::SlotTable;
+using prefix::detail::SlotTable;
 using prefix::detail::kMaxWorkers;
 
 std::vector<std::uint64_t> hash_prompt_bytes(std::string_view model, std::string_view prompt, std::uint32_t block_bytes,

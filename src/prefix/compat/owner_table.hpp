@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "kthena/base/hash.hpp"
-#include "prefix/compat/slot_table.hpp"
+#include "prefix/slot_table.hpp"
 #include "prefix/worker_set.hpp"
 
 namespace kthena::prefix::compat::detail {
 
 using prefix::detail::bit_of;
+using prefix::detail::SlotTable;
 using prefix::detail::word_of;
 
 struct BlockKey {

@@ -3,7 +3,7 @@
 // ByteHistory: Kthena's prefix-cache store. Remembers which endpoint was sent which 64-byte prompt blocks, never what engines hold.
 //
 //   Use when   Kthena's prefix-cache plugin is to be reproduced; for new work use PrefixIndex.
-//   Cost       hash: one XXH64 per block; find: O(blocks * holders); add: O(blocks).
+//   Cost       hash: one XXH64 per block (about 40 ns); find: one probe per block until top_k matched; add: O(blocks).
 //   Source     volcano-sh/kthena pkg/kthena-router/scheduler/plugins/{prefix_cache.go,cache/prefix_store.go}.
 //   Known for  seeing only the first 8 KiB of a prompt; giving 0 to all holders beyond top_k; never learning of evictions.
 #pragma once
@@ -28,7 +28,7 @@ struct ByteHistoryOptions {
 };
 
 /// h[-1] = XXH64(model), h[i] = XXH64(decimal(h[i-1]) + bytes of block i); the last partial block counts; at most max_blocks.
-/// `block_bytes` and `max_blocks` as in the options. [any thread]
+/// `block_bytes` and `max_blocks` as in the options; 0 gives no hashes. [any thread]
 std::vector<std::uint64_t> hash_prompt_bytes(std::string_view model, std::string_view prompt,
                                              std::uint32_t block_bytes = 64, std::uint32_t max_blocks = 128);
 
@@ -41,7 +41,8 @@ class ByteHistory {
   ~ByteHistory();
 
   /// Remembers that `worker` was sent a prompt with these hashes (head first). Blocks are added tail first, so that the tail is
-  /// forgotten first when `capacity` is reached. `model_key` keeps models apart (hash_id of the model name).
+  /// forgotten first when `capacity` is reached. `model_key` keeps models apart (hash_id of the model name). Workers 0..16383; others
+  /// are ignored.
   void add(std::uint64_t model_key, WorkerId worker, std::span<const std::uint64_t> hashes);
 
   /// Forgets an endpoint.

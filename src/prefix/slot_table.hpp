@@ -1,4 +1,4 @@
-// src/prefix/compat/slot_table.hpp
+// src/prefix/slot_table.hpp
 //
 // SlotTable: a hash table of 32-bit values whose keys live elsewhere, in arrays of the owner. Open addressing with linear probing; 8
 // bytes per slot, at most 62.5 % full; removal shifts back, so there are no tombstones. A slot keeps 32 bits of the key's hash, of
@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace kthena::prefix::compat::detail {
+namespace kthena::prefix::detail {
 
 class SlotTable {
  public:
@@ -52,6 +52,8 @@ class SlotTable {
     --size_;
   }
 
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return slots_.capacity() * sizeof(Slot); }
   /// Hints that find(hash) comes soon.
   void prefetch(std::uint64_t hash) const noexcept {
     if (!slots_.empty()) __builtin_prefetch(&slots_[home(tag_of(hash))]);
@@ -86,4 +88,4 @@ class SlotTable {
   std::size_t size_ = 0;
 };
 
-}  // namespace kthena::prefix::compat::detail
+}  // namespace kthena::prefix::detail
