@@ -121,6 +121,8 @@ std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time
   asked.model = "model";
   asked.prompt_tokens = workload_->prompt_tokens[request];
   asked.sequence = sequence;
+  asked.now_ns = now;
+  asked.seed = seed_;
   if (wants_kv_events()) {
     const std::uint32_t block = chains_->block_tokens;
     const std::uint32_t full = asked.prompt_tokens / block;
@@ -146,7 +148,7 @@ std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time
     history_->find(kModel, hashes, workers_, combine64(seed_, sequence), history_depths_);
     asked.history = {history_depths_, total};
   }
-  const route::Decision decision = policy_.decide(view_, asked, {now, seed_}, workspace_);
+  const route::Decision decision = policy_.decide(view_, asked, workspace_);
   return decision.outcome == route::Outcome::kRouted ? decision.endpoint.value : kNobody;
 }
 

@@ -155,17 +155,20 @@ void Simulation::State::start_run() {
   arrived = 0;
   sent = 0;
   settled = 0;
-  queue.push(now, kArrival, 0);
+  expect_arrival();
+}
+
+void Simulation::State::expect_arrival() {
+  if (arrived == requests) return;
+  const double speed = scenario.client.speed;
+  const Time offset = scenario.workload.arrival_ns[arrived];
+  const Time scaled = speed == 1 ? offset : speed == 0 ? 0 : static_cast<Time>(static_cast<double>(offset) / speed);
+  queue.push(std::max(now, runs.back().begin.at_ns + scaled), kArrival, arrived);
 }
 
 void Simulation::State::arrive() {
   ++arrived;
-  if (arrived < requests) {
-    const double speed = scenario.client.speed;
-    const Time offset = scenario.workload.arrival_ns[arrived];
-    const Time scaled = speed == 1 ? offset : speed == 0 ? 0 : static_cast<Time>(static_cast<double>(offset) / speed);
-    queue.push(std::max(now, runs.back().begin.at_ns + scaled), kArrival, arrived);
-  }
+  expect_arrival();
   send_pending();
 }
 

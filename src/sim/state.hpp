@@ -37,6 +37,7 @@ struct Simulation::State {
   std::uint64_t advance(std::uint64_t max_events);
   void handle(const detail::Event& event);
   void start_run();
+  void expect_arrival();
   void arrive();
   void send_pending();
   void send(std::uint32_t request);

@@ -1,0 +1,149 @@
+// The engine model against a second, naive one, event for event.
+#include <algorithm>
+#include <string>
+
+#include "catch.hpp"
+#include "kthena/base/random.hpp"
+#include "kthena/route/presets.hpp"
+#include "kthena/sim.hpp"
+#include "sim/reference_fleet.hpp"
+
+using namespace kthena;
+
+namespace {
+
+struct Case {
+  sim::Scenario scenario;
+  std::string text;
+};
+
+/// Small enough to preempt, to chunk and to evict.
+Case random_case(std::uint64_t seed) {
+  RandomStream random(seed, 77);
+  const auto pick = [&](std::uint64_t least, std::uint64_t most) {
+    return static_cast<std::uint32_t>(least + random.next_below(most - least + 1));
+  };
+  Case out;
+  EngineModel& model = out.scenario.engine;
+  model.name = "small";
+  model.t0_s = 1e-3 * pick(0, 5);
+  model.t_mem_s = 1e-3 * pick(0, 3);
+  model.c_token_s = 1e-4 * pick(1, 7);
+  model.c_prefill_s = 1e-6 * pick(0, 9);
+  model.c_context_s = 1e-6 * pick(0, 9);
+  model.c_sequence_s = 1e-5 * pick(0, 9);
+  model.block_tokens = pick(1, 9);
+  model.max_batched_tokens = pick(1, 3) == 1 ? pick(1, 12) : pick(10, 80);
+  model.max_running = pick(1, 3) == 1 ? pick(1, 3) : pick(4, 12);
+
+  sim::Workload& w = out.scenario.workload;
+  w.name = "random";
+  const std::uint32_t n = pick(1, 40);
+  const std::uint32_t shared = pick(1, 5);
+  const std::uint32_t longest = pick(1, 4) == 1 ? 150 : 30;
+  std::uint64_t most = 1;
+  std::uint32_t fresh = 1000;
+  Time at = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    if (pick(0, 2) > 0) at += pick(0, 30) * kMillisecond;
+    w.arrival_ns.push_back(at);
+    std::uint32_t prompt = 0;
+    for (std::uint32_t s = pick(1, 4); s > 0; --s) {
+      const bool own = pick(0, 2) == 0;
+      const std::uint32_t id = own ? fresh++ : pick(0, shared);
+      const std::uint32_t tokens = own ? pick(1, 20) : 3 + 5 * (id % 4);  // a shared segment has one length...
+      w.segment_ids.push_back(id);
+      w.segment_tokens.push_back(s == 1 && pick(0, 3) == 0 ? (tokens + 1) / 2 : tokens);  // ...but for some last ones
+      prompt += w.segment_tokens.back();
+    }
+    w.segment_offsets.push_back(static_cast<std::uint32_t>(w.segment_ids.size()));
+    w.prompt_tokens.push_back(prompt);
+    w.output_tokens.push_back(pick(0, 4) == 0 ? 1 : pick(1, longest));
+    most = std::max<std::uint64_t>(most, prompt + w.output_tokens.back());
+  }
+  const std::uint64_t blocks = (most + model.block_tokens - 1) / model.block_tokens;
+  model.kv_capacity_tokens = (blocks + pick(0, pick(0, 1) == 0 ? 5 : 60)) * model.block_tokens;
+
+  out.scenario.replicas = pick(1, 3);
+  out.scenario.policy = route::preset("round-robin").value();
+  out.scenario.client.concurrency = pick(0, 1) * pick(1, 12);
+  out.scenario.runs = pick(1, 3);
+  out.scenario.poll_interval_ns = pick(1, 50) * kMillisecond;
+  out.text = "seed " + std::to_string(seed) + ": " + std::to_string(n) + " requests, block " + std::to_string(model.block_tokens) +
+             ", capacity " + std::to_string(model.kv_capacity_tokens) + ", budget " + std::to_string(model.max_batched_tokens) +
+             ", running " + std::to_string(model.max_running) + ", replicas " + std::to_string(out.scenario.replicas) +
+             ", concurrency " + std::to_string(out.scenario.client.concurrency) + ", runs " + std::to_string(out.scenario.runs);
+  return out;
+}
+
+struct Seen {
+  std::uint64_t preemptions = 0, chunks = 0, hits = 0, steps = 0;
+};
+
+void compare(const Case& c, std::uint64_t seed, Seen& seen) {
+  INFO(c.text);
+  const sim::Scenario& s = c.scenario;
+  const reference::Fleet expected =
+      reference::run(s.workload, s.engine, s.replicas, s.client.concurrency, s.runs, s.poll_interval_ns);
+  auto simulation = sim::Simulation::create(s);
+  REQUIRE(simulation.status() == Status());
+  while (!simulation->done()) REQUIRE(simulation->advance(1 + seed % 17) > 0);
+  const sim::RequestRows rows = simulation->rows();
+  const sim::Report report = simulation->report();
+
+  REQUIRE(rows.arrival_ns.size() == expected.rows.size());
+  for (std::size_t i = 0; i < expected.rows.size(); ++i) {
+    INFO("row " << i);
+    const reference::Row& row = expected.rows[i];
+    REQUIRE(rows.arrival_ns[i] == row.arrival);
+    REQUIRE(rows.endpoint[i] == row.engine);
+    REQUIRE(rows.hit_tokens[i] == row.hit);
+    REQUIRE(rows.first_token_ns[i] == row.first);
+    REQUIRE(rows.end_ns[i] == row.end);
+  }
+  for (std::size_t e = 0; e < expected.engines.size(); ++e) {
+    INFO("engine " << e);
+    const reference::Engine& engine = expected.engines[e];
+    const sim::EngineReport& mine = report.engines[e];
+    CHECK(mine.steps == engine.steps);
+    CHECK(mine.preemptions == engine.preemptions);
+    CHECK(mine.admissions == engine.admissions);
+    CHECK(mine.computed_tokens == engine.computed);
+    CHECK(mine.hit_tokens == engine.hits);
+    CHECK(mine.lost_tokens == engine.lost);
+    CHECK(mine.peak_blocks == engine.peak);
+    CHECK(mine.referenced_blocks == 0);
+    CHECK(engine.referenced() == 0);
+    seen.preemptions += engine.preemptions;
+    seen.chunks += engine.chunks;
+    seen.hits += engine.hits;
+    seen.steps += engine.steps;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every request's times equal those of a naive simulator", "[sim][reference]") {
+  Seen seen;
+  for (std::uint64_t seed = 0; seed < 1500; ++seed) compare(random_case(seed), seed, seen);
+  // The comparison is worth something only if all of it happened.
+  CHECK(seen.preemptions > 1000);
+  CHECK(seen.chunks > 1000);
+  CHECK(seen.hits > 10'000);
+  CHECK(seen.steps > 100'000);
+}
+
+TEST_CASE("answers of thousands of tokens in blocks of thousands", "[sim][reference]") {
+  Seen seen;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Case c = random_case(seed);
+    RandomStream random(seed, 78);
+    sim::truncate(c.scenario.workload, 6);
+    for (std::uint32_t& tokens : c.scenario.workload.output_tokens)
+      tokens = static_cast<std::uint32_t>(1 + random.next_below(4000));
+    c.scenario.engine.block_tokens = static_cast<std::uint32_t>(500 + random.next_below(2000));
+    c.scenario.engine.kv_capacity_tokens = (10 + random.next_below(10)) * c.scenario.engine.block_tokens;
+    compare(c, seed, seen);
+  }
+  CHECK(seen.steps > 20'000);
+}
