@@ -15,12 +15,17 @@ std::size_t allocations() noexcept { return calls; }
 std::size_t live_bytes() noexcept { return live; }
 }  // namespace kthena::test
 
-// The aligned forms call none of these and keep their own pairs; nothing here is over-aligned.
-void* operator new(std::size_t size) {
+// The array forms call these; the aligned forms do not, and keep their own pairs: nothing here is over-aligned.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   void* const memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) return nullptr;
   ++calls;
   live += malloc_usable_size(memory);
+  return memory;
+}
+void* operator new(std::size_t size) {
+  void* const memory = operator new(size, std::nothrow);
+  if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 void operator delete(void* memory) noexcept {
@@ -29,3 +34,4 @@ void operator delete(void* memory) noexcept {
   std::free(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { operator delete(memory); }
