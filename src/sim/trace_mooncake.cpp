@@ -132,8 +132,12 @@ class ObjectReader {
       } while (skip(','));
       return expect(']');
     }
+    if (!rest_.empty() && rest_.front() == '{') {
+      builder_.fault("an object inside the object");
+      return false;
+    }
     if (word().empty()) {
-      builder_.fault(rest_.empty() ? "the line is cut off" : "a value is missing or an object");
+      builder_.fault(rest_.empty() ? "the line is cut off" : "a value is missing");
       return false;
     }
     return true;
