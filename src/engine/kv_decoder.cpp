@@ -410,9 +410,11 @@ bool KvDecoder::read_extra_keys(Msgpack& in, Draft& draft) {
           event.salt = text;
           salt = from;
         } else {
-          if (salt != 0) mix(salt, from);
-          salt = 0;
-          event.salt = {};
+          if (salt != 0) {
+            mix(salt, from);
+            salt = 0;
+            event.salt = {};
+          }
           mix(from, in.offset());
         }
       }
