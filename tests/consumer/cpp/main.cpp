@@ -10,7 +10,7 @@ int main() {
   const auto pool = builder.build().value();
   const auto policy = route::Policy::create(route::preset("kthena-2025-09/least-request").value()).value();
   route::Workspace workspace;
-  const route::Decision decision = policy.decide(pool, {.id = "req-1"}, {.now_ns = 0, .seed = 1}, workspace);
+  const route::Decision decision = policy.decide(pool, {.id = "req-1", .seed = 1}, workspace);
   if (decision.outcome != route::Outcome::kRouted || pool.id(decision.endpoint) != "pod-b") return 1;
   std::puts("pod-b");
   return 0;

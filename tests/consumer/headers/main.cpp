@@ -17,7 +17,7 @@ int main() {
   pool.values[static_cast<std::size_t>(Signal::kInFlight)] = in_flight.data();
   const Pipeline policy{Filters{LeastRequestFilter{}}, Scorers{Weighted{LeastRequest{}, 1}}};
   Workspace workspace;
-  const Decision decision = policy.decide(pool, {.id = "req-1"}, {.now_ns = 0, .seed = 1}, workspace);
+  const Decision decision = policy.decide(pool, {.id = "req-1", .seed = 1}, workspace);
   if (decision.outcome != Outcome::kRouted || decision.endpoint.value != 1) return 1;
   std::puts("pod-b");
   return 0;
