@@ -4,3 +4,4 @@
 #pragma once
 
 #include "kthena/manifest/route.hpp"
+#include "kthena/manifest/scenario.hpp"

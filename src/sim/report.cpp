@@ -83,8 +83,9 @@ Report Simulation::report() const {
   Report report;
   report.workload = s.scenario.workload.name;
   report.policy = s.scenario.policy.name;
-  report.engine = s.scenario.engine.name;
+  report.engine = s.scenario.engine;
   report.replicas = s.scenario.replicas;
+  report.requests = s.requests;
   report.load = s.load;
 
   const State::Mark now = s.mark();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kthena/base/engine_model.hpp"
 #include "kthena/base/time.hpp"
 
 namespace kthena::sim {
@@ -76,8 +77,9 @@ struct LoadSeries {
 struct Report {
   std::string workload;
   std::string policy;
-  std::string engine;
+  EngineModel engine;
   std::uint32_t replicas = 0;
+  std::uint64_t requests = 0;  ///< of one run
   std::vector<RunReport> runs;
   RunReport total;
   std::vector<EngineReport> engines;

@@ -1,0 +1,141 @@
+// src/manifest/report.cpp
+//
+// What simulations give, as JSON and CSV.
+#include <charconv>
+
+#include "json.hpp"
+#include "kthena/manifest/scenario.hpp"
+#include "kthena/sim/published.hpp"
+
+namespace kthena::manifest {
+namespace {
+
+OrderedJson distribution_json(const sim::Distribution& d) {
+  return {{"count", d.count}, {"mean", d.mean}, {"p50", d.p50}, {"p90", d.p90}, {"p99", d.p99}, {"max", d.max}};
+}
+
+OrderedJson run_json(const sim::RunReport& run) {
+  return {{"requests", run.requests},
+          {"duration_s", run.duration_s},
+          {"throughput_rps", run.throughput_rps},
+          {"e2e_s", distribution_json(run.e2e_s)},
+          {"ttft_s", distribution_json(run.ttft_s)},
+          {"tpot_s", distribution_json(run.tpot_s)},
+          {"hit_ratio", run.hit_ratio},
+          {"load_max_over_mean", run.load_max_over_mean},
+          {"waited_for_poll", run.waited_for_poll},
+          {"unroutable", run.unroutable},
+          {"preemptions", run.preemptions},
+          {"steps", run.steps},
+          {"events", run.events}};
+}
+
+OrderedJson engine_json(const sim::EngineReport& engine) {
+  return {{"endpoint", engine.endpoint},
+          {"requests", engine.requests},
+          {"steps", engine.steps},
+          {"preemptions", engine.preemptions},
+          {"admissions", engine.admissions},
+          {"computed_tokens", engine.computed_tokens},
+          {"hit_tokens", engine.hit_tokens},
+          {"lost_tokens", engine.lost_tokens},
+          {"busy_s", engine.busy_s},
+          {"request_seconds", engine.request_seconds},
+          {"capacity_blocks", engine.capacity_blocks},
+          {"peak_blocks", engine.peak_blocks},
+          {"referenced_blocks", engine.referenced_blocks}};
+}
+
+OrderedJson model_json(const EngineModel& model) {
+  return {{"name", model.name},
+          {"t0_s", model.t0_s},
+          {"t_mem_s", model.t_mem_s},
+          {"c_token_s", model.c_token_s},
+          {"c_prefill_s", model.c_prefill_s},
+          {"c_context_s", model.c_context_s},
+          {"c_sequence_s", model.c_sequence_s},
+          {"block_tokens", model.block_tokens},
+          {"kv_capacity_tokens", model.kv_capacity_tokens},
+          {"max_batched_tokens", model.max_batched_tokens},
+          {"max_running", model.max_running}};
+}
+
+OrderedJson published_json(const sim::PublishedRow& row) {
+  return {{"throughput_rps", row.throughput_rps}, {"e2e_mean_s", row.e2e_mean_s}, {"ttft_mean_s", row.ttft_mean_s}};
+}
+
+void append_number(std::string& out, std::int64_t number) {
+  char digits[24];
+  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, number);
+  (void)error;  // 24 characters hold any int64
+  out.append(digits, end);
+}
+
+}  // namespace
+
+std::string write_report(const sim::Report& report) {
+  OrderedJson json;
+  json["workload"] = report.workload;
+  json["requests"] = report.requests;
+  json["policy"] = report.policy;
+  json["engine"] = report.engine.name;
+  json["engine_model"] = model_json(report.engine);
+  json["replicas"] = report.replicas;
+  json["total"] = run_json(report.total);
+  json["runs"] = OrderedJson::array();
+  for (const sim::RunReport& run : report.runs) json["runs"].push_back(run_json(run));
+  json["engines"] = OrderedJson::array();
+  for (const sim::EngineReport& engine : report.engines) json["engines"].push_back(engine_json(engine));
+  json["ttft_cdf_s"] = report.ttft_cdf_s;
+  json["load"] = {{"at_ns", report.load.at_ns}, {"running", report.load.running}, {"waiting", report.load.waiting}};
+  const sim::PublishedRow* row = sim::find_published(report.workload, report.policy);
+  const bool comparable = row != nullptr && report.replicas == 3 && report.requests == 8192;  // what was measured
+  json["published"] = comparable ? published_json(*row) : OrderedJson(nullptr);
+  return write_json(json);
+}
+
+std::string write_requests_csv(const sim::Simulation& simulation) {
+  const sim::RequestRows rows = simulation.rows();
+  const sim::Report report = simulation.report();
+  std::string out = "run,request,endpoint,arrival_ns,first_token_ns,end_ns,prompt_tokens,output_tokens,hit_tokens\n";
+  const auto number = [&](std::int64_t value) {
+    out += ',';
+    append_number(out, value);
+  };
+  const auto time = [&](Time at) {
+    if (at != kNever) return number(at);
+    out += ',';
+  };
+  for (std::size_t i = 0; i < rows.arrival_ns.size(); ++i) {
+    append_number(out, static_cast<std::int64_t>(i / report.requests));
+    number(static_cast<std::int64_t>(i % report.requests));
+    out += ',';
+    if (rows.endpoint[i] < report.engines.size()) out += report.engines[rows.endpoint[i]].endpoint;
+    time(rows.arrival_ns[i]);
+    time(rows.first_token_ns[i]);
+    time(rows.end_ns[i]);
+    number(rows.prompt_tokens[i]);
+    number(rows.output_tokens[i]);
+    number(rows.hit_tokens[i]);
+    out += '\n';
+  }
+  return out;
+}
+
+std::string write_published_rows() {
+  OrderedJson json = OrderedJson::array();
+  for (const sim::PublishedRow& row : sim::published_rows()) {
+    OrderedJson entry = {{"workload", row.workload}, {"policy", row.policy}};
+    entry.update(published_json(row));
+    json.push_back(std::move(entry));
+  }
+  return write_json(json);
+}
+
+std::string write_engine_models() {
+  OrderedJson json = OrderedJson::array();
+  for (const std::string_view name : sim::engine_model_names()) json.push_back(model_json(sim::engine_model(name).value()));
+  return write_json(json);
+}
+
+}  // namespace kthena::manifest
