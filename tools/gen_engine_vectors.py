@@ -1,21 +1,28 @@
 #!/usr/bin/env python3
-"""Makes the golden batches of KV events: tests/vectors/engine/kv_batches.json.
+"""Makes the golden files of tests/vectors/engine.
 
-    tools/gen_engine_vectors.py           write the file
-    tools/gen_engine_vectors.py --check   write nothing; exit code 1 when the file is stale
+    tools/gen_engine_vectors.py           write them
+    tools/gen_engine_vectors.py --check   write nothing; exit code 1 when one is stale
 
-Each case is a payload in hex and what a decoder must say about it: the events, or that the batch is refused. The msgpack writer
-below is this file's own and shares nothing with the decoder. Batches named "recorded" are bytes of real engines.
+kv_batches.json   payloads of KV events in hex and what a decoder must say about each: the events, or that the batch is refused.
+                  Batches named "recorded" are bytes of real engines.
+vllm_busy.txt     the metrics page of a busy vLLM: families, labels, buckets and formats of version 0.32, invented numbers.
+metrics.json      metrics pages and what a parser must read from them.
+
+The msgpack writer and the numbers are this file's own and share nothing with the library.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 import sys
+from functools import reduce
+from operator import add
 from pathlib import Path
 
-TARGET = Path(__file__).resolve().parent.parent / "tests/vectors/engine/kv_batches.json"
+TARGET = Path(__file__).resolve().parent.parent / "tests/vectors/engine"
 
 
 # ---------------------------------------------------------------- msgpack: just enough, with every width on demand
@@ -322,25 +329,326 @@ good("every type is skipped", [1.0, [["Unknown", None, True, False, 1, -1, wide(
      [], unknown_events=1)  # fmt: skip
 
 
-def text() -> str:
-    names = [case["name"] for case in CASES]
+
+# ---------------------------------------------------------------- metrics pages
+def number(value: float) -> str:
+    """As prometheus_client writes it."""
+    if value == math.inf:
+        return "+Inf"
+    if value >= 1e6:
+        mantissa, exponent = f"{value:.17e}".split("e")
+        del mantissa
+        digits = repr(value / 10 ** int(exponent))
+        if float(f"{digits}e{int(exponent)}") != value:
+            digits = f"{value:.16e}".split("e")[0]
+        return f"{digits}e+{int(exponent):02d}"
+    return repr(float(value))
+
+
+def series(name: str, value: float, **labels: str) -> str:
+    inside = ",".join(f'{key}="{text}"' for key, text in sorted(labels.items()))
+    return f"{name}{{{inside}}} {number(value)}" if inside else f"{name} {number(value)}"
+
+
+def one_two_five(limit: int) -> list[float]:
+    return [float(m * 10**e) for e in range(7) for m in (1, 2, 5) if m * 10**e <= limit]
+
+
+LONG = [0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0]
+ITL = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0]
+TTFT = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0]
+STEPS = [1.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0]
+HISTOGRAMS = [
+    ("iteration_tokens_total", "Histogram of number of tokens per engine_step.", STEPS, 301.7),
+    ("time_to_first_token_seconds", "Histogram of time to first token in seconds.", TTFT, 0.21),
+    ("inter_token_latency_seconds", "Histogram of inter-token latency in seconds.", ITL, 0.033),
+    ("request_time_per_output_token_seconds", "Histogram of time_per_output_token_seconds per request.", ITL, 0.031),
+    ("e2e_request_latency_seconds", "Histogram of e2e request latency in seconds.", LONG, 7.3),
+    ("request_queue_time_seconds", "Histogram of time spent in WAITING phase for request.", LONG, 0.11),
+    ("request_inference_time_seconds", "Histogram of time spent in RUNNING phase for request.", LONG, 7.1),
+    ("request_prefill_time_seconds", "Histogram of time spent in PREFILL phase for request.", LONG, 0.4),
+    ("request_decode_time_seconds", "Histogram of time spent in DECODE phase for request.", LONG, 6.7),
+    ("request_prompt_tokens", "Number of prefill tokens processed.", one_two_five(131072), 2900.0),
+    ("request_generation_tokens", "Number of generation tokens processed.", one_two_five(131072), 230.0),
+    ("request_max_num_generation_tokens", "Histogram of maximum number of requested generation tokens.", one_two_five(131072), 511.0),
+    ("request_params_n", "Histogram of the n request parameter.", [1.0, 2.0, 5.0, 10.0, 20.0], 1.0),
+    ("request_params_max_tokens", "Histogram of the max_tokens request parameter.", one_two_five(131072), 512.0),
+    ("request_num_preemptions", "Histogram of preemptions per request.", [0.0, 1.0, 2.0, 5.0, 10.0], 0.1),
+    ("request_prefill_kv_computed_tokens", "Histogram of new KV tokens computed during prefill.", one_two_five(131072), 900.0),
+]  # fmt: skip
+GAUGES = [
+    ("num_requests_running", "Number of requests in model execution batches.", 143.0, {}),
+    ("num_requests_waiting", "Number of requests waiting to be processed.", 17.0, {}),
+    ("num_requests_waiting_by_reason", "Number of requests waiting, by reason.", None, {"reason": {"capacity": 16.0, "deferred": 1.0}}),
+    ("engine_sleep_state", "Engine sleep state.", None, {"sleep_state": {"awake": 1.0, "weights_offloaded": 0.0, "discard_all": 0.0}}),
+    ("kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.", 0.8734177215189873, {}),
+]  # fmt: skip
+COUNTERS = [
+    ("prefix_cache_queries", "Prefix cache queries, in terms of number of queried tokens.", 161284917.0, {}),
+    ("prefix_cache_hits", "Prefix cache hits, in terms of number of cached tokens.", 104829744.0, {}),
+    ("external_prefix_cache_queries", "External prefix cache queries.", 0.0, {}),
+    ("external_prefix_cache_hits", "External prefix cache hits.", 0.0, {}),
+    ("mm_cache_queries", "Multi-modal cache queries, in terms of number of queried items.", 0.0, {}),
+    ("mm_cache_hits", "Multi-modal cache hits, in terms of number of cached items.", 0.0, {}),
+    ("num_preemptions", "Cumulative number of preemption from the engine.", 812.0, {}),
+    ("prompt_tokens", "Number of prefill tokens processed.", 161284917.0, {}),
+    ("prompt_tokens_by_source", "Number of prefill tokens, by source.", None,
+     {"source": {"local_compute": 56455173.0, "local_cache_hit": 104829744.0, "external_kv_transfer": 0.0}}),
+    ("prompt_tokens_cached", "Number of cached prefill tokens.", 104829744.0, {}),
+    ("generation_tokens", "Number of generation tokens processed.", 12791334.0, {}),
+    ("request_success", "Count of successfully processed requests.", None,
+     {"finished_reason": {"stop": 40321.0, "length": 15020.0, "abort": 271.0, "error": 3.0, "repetition": 0.0}}),
+    ("admission_rejections", "Requests refused at admission.", 0.0, {}),
+    ("estimated_flops_per_gpu", "Estimated floating point operations.", 0.0, {}),
+    ("estimated_read_bytes_per_gpu", "Estimated bytes read.", 0.0, {}),
+    ("estimated_write_bytes_per_gpu", "Estimated bytes written.", 0.0, {}),
+]  # fmt: skip
+CACHE_CONFIG = {
+    "block_size": "16", "cache_dtype": "auto", "calculate_kv_scales": "False", "cpu_kvcache_space_bytes": "None", "cpu_offload_gb": "0",
+    "enable_prefix_caching": "True", "engine": "0", "gpu_memory_utilization": "0.9", "is_attention_free": "False",
+    "kv_cache_memory_bytes": "None", "kv_cache_size_tokens": "505600", "kv_offloading_backend": "None", "kv_offloading_size": "None",
+    "kv_sharing_fast_prefill": "False", "mamba_block_size": "None", "mamba_cache_dtype": "auto", "mamba_page_size_padded": "None",
+    "mamba_ssm_cache_dtype": "auto", "num_cpu_blocks": "None", "num_gpu_blocks": "31600", "num_gpu_blocks_override": "None",
+    "prefix_caching_hash_algo": "sha256", "sliding_window": "None", "swap_space": "4", "swap_space_bytes": "4294967296", "user_specified_block_size": "False",
+}  # fmt: skip
+BUSY_LATENCIES = {
+    "time_to_first_token_seconds": "ttft_s", "inter_token_latency_seconds": "itl_s", "e2e_request_latency_seconds": "e2e_s", "request_queue_time_seconds": "queue_s",
+}  # fmt: skip
+
+
+def busy_page() -> tuple[str, dict]:
+    """The text of a busy vLLM and what is to be read from it."""
+    lines: list[str] = []
+    own = {"engine": "0", "model_name": "meta-llama/Llama-3.1-8B-Instruct"}
+
+    def family(name: str, about: str, kind: str) -> None:
+        lines.extend((f"# HELP {name} {about}", f"# TYPE {name} {kind}"))
+
+    for name, kind, rows in (
+        ("python_gc_objects_collected_total", "counter", [({"generation": str(i)}, 10000.0 - 7 * i) for i in range(3)]),
+        ("python_info", "gauge", [({"implementation": "CPython", "major": "3", "minor": "12", "patchlevel": "3", "version": "3.12.3"}, 1.0)]),
+        ("process_virtual_memory_bytes", "gauge", [({}, 43021275136.0)]),
+        ("process_resident_memory_bytes", "gauge", [({}, 5221408768.0)]),
+        ("process_start_time_seconds", "gauge", [({}, 1795448000.12)]),
+        ("process_cpu_seconds_total", "counter", [({}, 8123.45)]),
+        ("process_open_fds", "gauge", [({}, 231.0)]),
+    ):  # fmt: skip
+        family(name, f"{name} of the process.", kind)
+        lines.extend(series(name, value, **labels) for labels, value in rows)
+    for name, about, value, by in GAUGES:
+        family(f"vllm:{name}", about, "gauge")
+        if value is not None:
+            lines.append(series(f"vllm:{name}", value, **own))
+        lines.extend(series(f"vllm:{name}", x, **own, **{label: text}) for label, rows in by.items() for text, x in rows.items())
+    for name, about, value, by in COUNTERS:
+        rows = [({}, value)] if value is not None else [({label: text}, x) for label, v in by.items() for text, x in v.items()]
+        family(f"vllm:{name}_total", about, "counter")
+        lines.extend(series(f"vllm:{name}_total", x, **own, **labels) for labels, x in rows)
+        family(f"vllm:{name}_created", about, "gauge")
+        lines.extend(series(f"vllm:{name}_created", 1795448012.5 + i, **own, **labels) for i, (labels, _) in enumerate(rows))
+    family("vllm:cache_config_info", "Information of the LLMEngine CacheConfig", "gauge")
+    lines.append(series("vllm:cache_config_info", 1.0, **CACHE_CONFIG))
+    latencies = {}
+    for name, about, bounds, mean in HISTOGRAMS:
+        family(f"vllm:{name}", about, "histogram")
+        count = 1200000 if name == "inter_token_latency_seconds" else 55615
+        # A made-up distribution: the share below a bound x is x / (x + mean).
+        cumulative = [round(count * (x / (x + mean))) for x in bounds] + [count]
+        total = round(count * mean, 6)
+        for bound, below in zip([*bounds, math.inf], cumulative, strict=True):
+            lines.append(series(f"vllm:{name}_bucket", float(below), le=number(bound), **own))
+        lines.append(series(f"vllm:{name}_count", float(count), **own))
+        lines.append(series(f"vllm:{name}_sum", total, **own))
+        family(f"vllm:{name}_created", about, "gauge")
+        lines.append(series(f"vllm:{name}_created", 1795448012.75, **own))
+        if name in BUSY_LATENCIES:
+            latencies[BUSY_LATENCIES[name]] = {"bounds": [*bounds, None], "cumulative": cumulative, "count": count, "sum": total}
+    family("vllm:lora_requests_info", "Running stats on lora requests.", "gauge")
+    for waiting, running, when in (("", "sql", 1795448300.25), ("chat,sum", "sql, chat", 1795448383.5), ("chat", "", 1795448383.25)):
+        lines.append(series("vllm:lora_requests_info", when, max_lora="4", running_lora_adapters=running, waiting_lora_adapters=waiting))
+    for handler in ("/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions", "/tokenize"):
+        for status in ("2xx", "4xx"):
+            lines.append(series("http_requests_total", 100.0 * len(handler), handler=handler, method="POST", status=status))
+            for bound in (0.1, 0.5, 1.0, math.inf):
+                lines.append(series("http_request_duration_seconds_bucket", 50.0, handler=handler, le=number(bound), method="POST", status=status))
+    return "\n".join(lines) + "\n", {
+        "signals": {
+            "running": 143, "waiting": 17, "kv_usage": 0.8734177215189873, "kv_total_blocks": 31600, "kv_total_tokens": 505600,
+            "block_tokens": 16, "prefix_hits": 104829744, "prefix_queries": 161284917, "external_prefix_hits": 0,
+            "external_prefix_queries": 0, "prompt_tokens": 161284917, "generation_tokens": 12791334, "preemptions": 812, "finished": 55615,
+        },
+        "latencies": latencies,
+        "adapters": {"maximum": 4, "running": ["chat", "sql"], "waiting": ["chat", "sum"]},
+        "models": ["meta-llama/Llama-3.1-8B-Instruct"],
+    }  # fmt: skip
+
+
+PAGES: list[dict] = []
+
+
+def page(name: str, profile: str, text: str | list[str], expect: dict, model: str = "") -> None:
+    body = {"text": text if isinstance(text, str) else "\n".join(text) + "\n"}
+    PAGES.append({"name": name, "profile": profile, "model": model} | body | {"expect": expect})
+
+
+V1 = 'engine="0",model_name="m"'
+page("gauges of one rank", "vllm", [f"vllm:num_requests_running{{{V1}}} 6.0", f"vllm:num_requests_waiting{{{V1}}} 0.0",
+     f"vllm:kv_cache_usage_perc{{{V1}}} 0.5454545454545454"],
+     {"signals": {"running": 6, "waiting": 0, "kv_usage": 0.5454545454545454}, "models": ["m"]})  # fmt: skip
+page("ranks: sums and means, kept apart", "vllm",
+     [f'vllm:{name}{{engine="{rank}",model_name="m"}} {value}' for name, values in (
+         ("num_requests_running", (6, 4, 2)), ("kv_cache_usage_perc", (0.5, 0.25, 0.75)), ("generation_tokens_total", (10, 20, 30)))
+      for rank, value in zip((10, 0, 2), values, strict=True)]
+     + ['vllm:cache_config_info{block_size="32",engine="%d",num_gpu_blocks="100"} 1.0' % rank for rank in (0, 2, 10)],
+     {"signals": {"running": 12, "kv_usage": 0.5, "generation_tokens": 60, "block_tokens": 32, "kv_total_blocks": 300, "kv_total_tokens": 9600},
+      "ranks": {"0": {"running": 4, "kv_usage": 0.25}, "2": {"running": 2, "kv_usage": 0.75}, "10": {"running": 6, "kv_usage": 0.5}},
+      "models": ["m"]})  # fmt: skip
+page("series of one rank are summed", "vllm", [f'vllm:request_success_total{{finished_reason="{reason}",{V1}}} {n}' for reason, n in (("stop", 5), ("length", 7))],
+     {"signals": {"finished": 12}, "models": ["m"]})  # fmt: skip
+page("the better name wins, before or after", "vllm", [f"vllm:gpu_cache_usage_perc{{{V1}}} 0.1", f"vllm:kv_cache_usage_perc{{{V1}}} 0.2",
+     f"vllm:prefix_cache_hits_total{{{V1}}} 5", f"vllm:prefix_cache_hits{{{V1}}} 6"],
+     {"signals": {"kv_usage": 0.2, "prefix_hits": 5}, "models": ["m"]})  # fmt: skip
+page("a better name without a usable value leaves the other", "vllm", [f"vllm:gpu_cache_usage_perc{{{V1}}} 0.1", f"vllm:kv_cache_usage_perc{{{V1}}} NaN"],
+     {"signals": {"kv_usage": 0.1}, "models": ["m"], "counts": {"unusable": 1}})  # fmt: skip
+page("waiting by reason where there is no total", "vllm", [f'vllm:num_requests_waiting_by_reason{{{V1},reason="{reason}"}} {n}' for reason, n in (("capacity", 2), ("deferred", 3))],
+     {"signals": {"waiting": 5}, "models": ["m"]})  # fmt: skip
+page("missing is a state", "vllm", ["# nothing of this engine", "python_info 1.0"], {"signals": {}, "counts": {"other": 2, "used": 0}})
+page("values that cannot be", "vllm", [f"vllm:num_requests_running{{{V1}}} {value}" for value in ("NaN", "+Inf", "-Inf", "-1", "1e400", "nan", "inf")]
+     + [f"vllm:kv_cache_usage_perc{{{V1}}} 1.5", f"vllm:num_requests_waiting{{{V1}}} 2"],
+     {"signals": {"waiting": 2}, "models": ["m"], "counts": {"unusable": 8, "used": 1}})  # fmt: skip
+page("numbers in every form", "vllm", [f'vllm:request_success_total{{engine="0",n="{i}"}} {value}' for i, value in enumerate(
+    ("1", "2.0", "+3", "4e0", "5E+1", "6.5e-1", "7.25", "0008", "9.", ".5", "123456789012345678", "0.1", "1e-400", "1234567.125", "9007199254740993"))],
+     {"signals": {"finished": reduce(add, (1, 2, 3, 4, 50, 0.65, 7.25, 8, 9, 0.5, 123456789012345678.0, 0.1, 0, 1234567.125, 9007199254740993.0))}})  # fmt: skip
+page("timestamps, exemplars, blanks, line ends", "vllm", f'vllm:num_requests_running{{{V1}}} 1 1795448383000\r\n  vllm:num_requests_waiting{{ engine = "0" , model_name="m", }}  2  \r\n'
+     f'\n\t\nvllm:prompt_tokens_total{{{V1}}} 3 # {{trace_id="a"}} 0.5 1795448383.1\nvllm:generation_tokens_total\t4\t1795448383000 # {{}} 1\n'
+     f"vllm:num_preemptions_total{{{V1}}} 5",
+     {"signals": {"running": 1, "waiting": 2, "prompt_tokens": 3, "generation_tokens": 4, "preemptions": 5}, "models": ["m"], "counts": {"used": 5, "broken": 0}})  # fmt: skip
+BROKEN = [
+    "vllm:num_requests_running", "vllm:num_requests_running{", 'vllm:num_requests_running{engine="0"', 'vllm:num_requests_running{engine="0"}',
+    'vllm:num_requests_running{engine="0} 1', "vllm:num_requests_running{engine=0} 1", 'vllm:num_requests_running{engine} 1',
+    'vllm:num_requests_running{="0"} 1', 'vllm:num_requests_running{engine="0" model_name="m"} 1', 'vllm:num_requests_running{engine="0"} x',
+    'vllm:num_requests_running{engine="0"} 1x', 'vllm:num_requests_running{engine="0"} 1 x', 'vllm:num_requests_running{engine="0"} 1 2 3',
+    r'vllm:num_requests_running{engine="0",model_name="a\x"} 1', 'vllm:num_requests_running{engine="0",model_name="a\\"} 1', '{"vllm:num_requests_running"} 1',
+    "<html>", '"', "0abc 1", 'vllm:num_requests_running{engine="0"} +-1', 'vllm:num_requests_running{engine="0"} 0x10', "vllm:num_requests_running {} 1 #",
+]  # fmt: skip
+page("broken lines are counted and skipped", "vllm", [*BROKEN[:-1], f"vllm:num_requests_waiting{{{V1}}} 2"],
+     {"signals": {"waiting": 2}, "models": ["m"], "counts": {"broken": len(BROKEN) - 1, "used": 1}})  # fmt: skip
+page("a name and its labels may be apart", "vllm", BROKEN[-1:], {"signals": {"running": 1}, "counts": {"broken": 0}})
+page("escapes in label values", "vllm", [r'vllm:num_requests_running{engine="0",model_name="a\"b\\c\nd"} 1', r'vllm:num_requests_running{engine="0",model_name="},\"x\"=\" 1"} 2'],
+     {"signals": {"running": 3}, "models": ['a"b\\c\nd', '},"x"=" 1']})  # fmt: skip
+page("one of several models", "vllm", [r'vllm:num_requests_running{engine="0",model_name="a\"b"} 1', 'vllm:num_requests_running{engine="1",model_name="other"} 2',
+     'vllm:num_requests_waiting{engine="0"} 4'],
+     {"signals": {"running": 1, "waiting": 4}, "ranks": {"0": {"running": 1}}, "models": ['a"b', "other"], "counts": {"other_models": 1}}, model='a"b')  # fmt: skip
+page("ranks that are none", "vllm", [f'vllm:num_requests_running{{engine="{rank}"}} 1' for rank in ("x", "-1", "1.5", "4294967296")] + ["vllm:num_requests_running 2"],
+     {"signals": {"running": 2}, "ranks": {"0": {"running": 2}}, "counts": {"unusable": 4}})  # fmt: skip
+page("adapters: the largest value, the last among equals", "vllm", [
+     'vllm:lora_requests_info{max_lora="2",running_lora_adapters="a",waiting_lora_adapters=""} 5',
+     'vllm:lora_requests_info{max_lora="3",running_lora_adapters=" b , a,b",waiting_lora_adapters="c"} 7',
+     'vllm:lora_requests_info{max_lora="4",running_lora_adapters="x,,y",waiting_lora_adapters=""} 7',
+     'vllm:lora_requests_info{max_lora="9",running_lora_adapters="late",waiting_lora_adapters=""} NaN',
+     'vllm:lora_requests_info{max_lora="5",running_lora_adapters="old",waiting_lora_adapters="old"} 6.9999'],
+     {"signals": {}, "adapters": {"maximum": 4, "running": ["x", "y"], "waiting": []}, "counts": {"unusable": 1}})  # fmt: skip
+page("adapters: none run", "vllm", ['vllm:lora_requests_info{max_lora="1",running_lora_adapters="",waiting_lora_adapters=""} 1.7954483e+09'],
+     {"signals": {}, "adapters": {"maximum": 1, "running": [], "waiting": []}})  # fmt: skip
+
+
+def histogram(name: str, bounds: list[str], counts: list[float], total: float | None = None, **labels: str) -> list[str]:
+    lines = [f"{name}_bucket{{{','.join([f'{k}={chr(34)}{v}{chr(34)}' for k, v in labels.items()] + [f'le={chr(34)}{le}{chr(34)}'])}}} {count}"
+             for le, count in zip(bounds, counts, strict=True)]  # fmt: skip
+    inside = ",".join(f'{k}="{v}"' for k, v in labels.items())
+    return lines + ([f"{name}_sum{{{inside}}} {total}", f"{name}_count{{{inside}}} {counts[-1]}"] if total is not None else [])
+
+
+TTFT_NAME = "vllm:time_to_first_token_seconds"
+page("a histogram in any order of lines", "vllm", list(reversed(histogram(TTFT_NAME, ["0.1", "0.5", "1.0", "+Inf"], [1, 5, 6, 8], 4.5, engine="0"))),
+     {"signals": {}, "latencies": {"ttft_s": {"bounds": [0.1, 0.5, 1, None], "cumulative": [1, 5, 6, 8], "count": 8, "sum": 4.5}}})  # fmt: skip
+page("histograms of ranks are summed where they have the same bounds", "vllm",
+     histogram(TTFT_NAME, ["0.1", "0.5", "+Inf"], [1, 5, 8], 4.5, engine="0") + histogram(TTFT_NAME, ["0.1", "0.25", "+Inf"], [10, 11, 20], 2.0, engine="1"),
+     {"signals": {}, "latencies": {"ttft_s": {"bounds": [0.1, None], "cumulative": [11, 28], "count": 28, "sum": 6.5}}})  # fmt: skip
+page("histograms of two models of a rank are summed likewise", "vllm",
+     histogram(TTFT_NAME, ["0.1", "0.5", "+Inf"], [1, 5, 8], 4.5, engine="0", model_name="a")
+     + histogram(TTFT_NAME, ["0.1", "0.25", "+Inf"], [10, 11, 20], 2.0, engine="0", model_name="b"),
+     {"signals": {}, "models": ["a", "b"], "latencies": {"ttft_s": {"bounds": [0.1, None], "cumulative": [11, 28], "count": 28, "sum": 6.5}}})  # fmt: skip
+page("buckets without a count", "vllm", histogram(TTFT_NAME, ["0.1", "+Inf"], [1, 8], engine="0"),
+     {"signals": {}, "latencies": {"ttft_s": {"bounds": [0.1, None], "cumulative": [1, 8], "count": 8, "sum": None}}})  # fmt: skip
+page("a count and a sum without buckets", "vllm", [f"{TTFT_NAME}_sum 3.5", f"{TTFT_NAME}_count 7"],
+     {"signals": {}, "latencies": {"ttft_s": {"bounds": [], "cumulative": [], "count": 7, "sum": 3.5}}})  # fmt: skip
+page("buckets that cannot be", "vllm", [f"{TTFT_NAME}_bucket 1", f'{TTFT_NAME}_bucket{{le="x"}} 1', f'{TTFT_NAME}_bucket{{le="NaN"}} 1', f'{TTFT_NAME}_bucket{{le="0.1"}} -1',
+     f'{TTFT_NAME}_bucket{{le="0.1"}} 4', f'{TTFT_NAME}_bucket{{le="0.2"}} 3', f'{TTFT_NAME}_bucket{{le="+Inf"}} 9'],
+     {"signals": {}, "latencies": {"ttft_s": {"bounds": [0.1, 0.2, None], "cumulative": [4, 4, 9], "count": 9, "sum": None}}, "counts": {"unusable": 4}})  # fmt: skip
+page("the newer latency wins, and the older stands in", "vllm",
+     histogram("vllm:time_per_output_token_seconds", ["0.1", "+Inf"], [1, 2], 0.5, engine="0") + histogram("vllm:inter_token_latency_seconds", ["0.2", "+Inf"], [3, 4], 0.25, engine="0"),
+     {"signals": {}, "latencies": {"itl_s": {"bounds": [0.2, None], "cumulative": [3, 4], "count": 4, "sum": 0.25}}})  # fmt: skip
+page("llm-d-inference-sim's names", "llmd-sim", ['vllm:prefix_cache_hits{model_name="m"} 3', 'vllm:prefix_cache_queries{model_name="m"} 5',
+     *histogram("vllm:time_per_output_token_seconds", ["0.1", "+Inf"], [1, 2], 0.5, model_name="m")],
+     {"signals": {"prefix_hits": 3, "prefix_queries": 5}, "models": ["m"],
+      "latencies": {"itl_s": {"bounds": [0.1, None], "cumulative": [1, 2], "count": 2, "sum": 0.5}}})  # fmt: skip
+page("vLLM V0", "vllm-v0", ['vllm:num_requests_running{model_name="m"} 1', 'vllm:num_requests_waiting{model_name="m"} 2', 'vllm:num_requests_swapped{model_name="m"} 9',
+     'vllm:gpu_cache_usage_perc{model_name="m"} 0.25', 'vllm:cache_config_info{block_size="16",num_gpu_blocks="1000"} 1',
+     *histogram("vllm:time_per_output_token_seconds", ["0.1", "+Inf"], [1, 2], 0.5, model_name="m")],
+     {"signals": {"running": 1, "waiting": 2, "kv_usage": 0.25, "block_tokens": 16, "kv_total_blocks": 1000, "kv_total_tokens": 16000}, "models": ["m"],
+      "latencies": {"itl_s": {"bounds": [0.1, None], "cumulative": [1, 2], "count": 2, "sum": 0.5}}})  # fmt: skip
+SG = 'engine_type="unified",model_name="m",pp_rank="0",tp_rank="%d"'
+page("SGLang: tensor-parallel ranks say the same, data-parallel ones do not", "sglang",
+     [line for dp in (0, 1) for tp in (0, 1) for line in (
+         f'sglang:num_running_reqs{{dp_rank="{dp}",{SG % tp}}} {3 + dp}', f'sglang:num_queue_reqs{{dp_rank="{dp}",{SG % tp}}} 2',
+         f'sglang:token_usage{{dp_rank="{dp}",{SG % tp}}} 0.5', f'sglang:max_total_num_tokens{{dp_rank="{dp}",{SG % tp}}} 1000',
+         f'sglang:cache_config_info{{dp_rank="{dp}",page_size="16",{SG % tp}}} 1')]
+     + ['sglang:prompt_tokens_total{model_name="m"} 100', 'sglang:cached_tokens_total{cache_source="device",model_name="m"} 30', 'sglang:generation_tokens_total{model_name="m"} 40'],
+     {"signals": {"running": 7, "waiting": 4, "kv_usage": 0.5, "kv_total_tokens": 2000, "block_tokens": 16, "kv_total_blocks": 124, "prompt_tokens": 100,
+                  "prefix_queries": 100, "prefix_hits": 30, "generation_tokens": 40}, "models": ["m"]})  # fmt: skip
+page("TGI", "tgi", ["# TYPE tgi_queue_size gauge", "tgi_queue_size 3", "tgi_batch_current_size 5", 'tgi_request_success{method="generate"} 7', "tgi_request_input_length_sum 900",
+     "tgi_request_input_length_count 9", "tgi_request_generated_tokens_sum 300", *histogram("tgi_request_queue_duration", ["0.001", "+Inf"], [1, 2], 0.5)],
+     {"signals": {"running": 5, "waiting": 3, "prompt_tokens": 900, "generation_tokens": 300, "finished": 7},
+      "latencies": {"queue_s": {"bounds": [0.001, None], "cumulative": [1, 2], "count": 2, "sum": 0.5}}})  # fmt: skip
+page("trtllm-serve", "trtllm-serve", [f'trtllm_{name}{{engine_type="trtllm",model_name="m"}} {value}' for name, value in (
+     ("num_requests_running", 1), ("num_requests_waiting", 2), ("kv_cache_utilization", 0.62), ("kv_cache_tokens_per_block", 32), ("kv_cache_max_blocks", 100), ("kv_cache_hit_rate", 0.4))],
+     {"signals": {"running": 1, "waiting": 2, "kv_usage": 0.62, "block_tokens": 32, "kv_total_blocks": 100, "kv_total_tokens": 3200, "hit_rate": 0.4}, "models": ["m"]})  # fmt: skip
+page("Triton's TensorRT-LLM backend: usage from used and max", "triton-trtllm",
+     [f'nv_trt_llm_request_metrics{{model="tensorrt_llm",request_type="{kind}",version="1"}} {n}' for kind, n in (("context", 9), ("scheduled", 4), ("max", 512), ("active", 8), ("waiting", 3))]
+     + [f'nv_trt_llm_kv_cache_block_metrics{{kv_cache_block_type="{kind}",model="tensorrt_llm",version="1"}} {n}' for kind, n in (("free", 30), ("used", 10), ("max", 40), ("tokens_per", 64))],
+     {"signals": {"running": 4, "waiting": 3, "kv_used_blocks": 10, "kv_total_blocks": 40, "kv_usage": 0.25, "block_tokens": 64, "kv_total_tokens": 2560}, "models": ["tensorrt_llm"]})  # fmt: skip
+page("llama.cpp", "llama.cpp", ["llamacpp:requests_processing 1", "llamacpp:requests_deferred 4", "llamacpp:prompt_tokens_total 512", "llamacpp:tokens_predicted_total 39080",
+     "llamacpp:predicted_tokens_seconds nan"], {"signals": {"running": 1, "waiting": 4, "prompt_tokens": 512, "generation_tokens": 39080}})  # fmt: skip
+page("Kthena's names", "kthena", ['kthena:num_requests_waiting{model_name="m"} 4', 'kthena:generation_tokens_total{model_name="m"} 7',
+     *histogram("kthena:time_per_output_token_seconds", ["0.1", "+Inf"], [1, 2], 0.5, model_name="m")],
+     {"signals": {"waiting": 4, "generation_tokens": 7}, "models": ["m"],
+      "latencies": {"itl_s": {"bounds": [0.1, None], "cumulative": [1, 2], "count": 2, "sum": 0.5}}})  # fmt: skip
+page("_created and a histogram that ends in _total are other things", "vllm", [f"vllm:prompt_tokens_created{{{V1}}} 1.7954e+09", f'vllm:iteration_tokens_total_bucket{{le="8.0",{V1}}} 5',
+     f"vllm:iteration_tokens_total_count{{{V1}}} 5", f"vllm:prompt_tokens_total{{{V1}}} 9"],
+     {"signals": {"prompt_tokens": 9}, "models": ["m"], "counts": {"other": 3, "used": 1}})  # fmt: skip
+
+
+def rows(about: str, cases: list[dict]) -> str:
+    names = [case["name"] for case in cases]
     assert len(names) == len(set(names)), [name for name in names if names.count(name) > 1]
-    rows = ",\n".join(json.dumps(case, separators=(", ", ": ")) for case in CASES)
-    return '{"about": "Made by tools/gen_engine_vectors.py; see there.", "cases": [\n' + rows + "\n]}\n"
+    lines = ",\n".join(json.dumps(case, separators=(", ", ": ")) for case in cases)
+    return f'{{"about": "{about}", "cases": [\n{lines}\n]}}\n'
+
+
+def files() -> dict[str, str]:
+    busy, expect = busy_page()
+    first = {"name": "a busy vLLM", "profile": "vllm", "model": "", "file": "vllm_busy.txt", "expect": expect}
+    about = "Made by tools/gen_engine_vectors.py; see there."
+    return {"kv_batches.json": rows(about, CASES), "vllm_busy.txt": busy, "metrics.json": rows(about, [first, *PAGES])}
 
 
 def main(arguments: list[str]) -> int:
-    if arguments == ["--check"]:
-        if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text():
-            print(f"{len(CASES)} cases agree")
-            return 0
-        print(f"{TARGET.name} is stale, run tools/gen_engine_vectors.py")
-        return 1
-    if arguments:
+    if arguments not in ([], ["--check"]):
         print(__doc__, file=sys.stderr)
         return 2
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(text(), encoding="utf-8")
+    stale = []
+    for name, text in files().items():
+        target = TARGET / name
+        if arguments == [] and not (target.exists() and target.read_bytes() == text.encode()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(text.encode())
+        elif not target.exists() or target.read_bytes() != text.encode():
+            stale.append(name)
+    if stale:
+        print(f"stale: {', '.join(stale)}; run tools/gen_engine_vectors.py")
+        return 1
+    print(f"{len(CASES)} batches and {len(PAGES) + 1} pages agree")
     return 0
 
 

@@ -125,7 +125,7 @@ def read_policy(document: Json) -> Policy:
         [read_part(part) for part in document.get("filters", [])],
         [read_part(part) for part in document.get("scorers", [])],
         read_part(document.get("picker", "best-score")),
-        document.get("failover", 5),
+        document.get("ranked_limit", 5),
     )
 
 

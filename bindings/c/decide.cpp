@@ -3,6 +3,7 @@
 #include <array>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "calls.hpp"
@@ -20,33 +21,54 @@ namespace {
 
 using Depths = std::array<std::vector<std::uint32_t>, 2>;
 
-kthena_status refuse_count(const kthena_pool& pool, const kthena_request& given, kthena_error* error) {
-  return c::refuse(
-      error, "request.depth_count",
-      std::to_string(given.depth_count) + ", but the pool has " + std::to_string(pool.snapshot.size()) + " endpoints");
+/// One of the two columns of depths with its total, as check_request() wants it: nothing at all, or one depth per endpoint and at least
+/// one block. A prompt shorter than a block has depths, all 0, and no blocks: that is nothing.
+kthena_status read_match(const kthena_pool& pool, std::string_view name, const std::uint32_t* given, std::size_t count,
+                         std::uint32_t total, std::vector<std::uint32_t>& scratch, route::PrefixMatch& match,
+                         kthena_error* error) {
+  const auto refuse = [&](std::string_view member, const std::string& fault) {
+    return c::refuse(error, "request." + std::string(name) + std::string(member), fault);
+  };
+  const std::size_t n = pool.snapshot.size();
+  if (total > route::kMaxBlocks) return refuse("_total", "must not exceed " + std::to_string(route::kMaxBlocks));
+  if (given == nullptr)
+    return total == 0 || n == 0 ? KTHENA_OK : refuse("_depths", "must not be NULL when there are blocks");
+  if (count != n) {
+    return c::refuse(error, "request.depth_count",
+                     std::to_string(count) + ", but the pool has " + std::to_string(n) + " endpoints");
+  }
+  if (total == 0) {
+    const bool nothing = std::all_of(given, given + n, [](std::uint32_t depth) { return depth == 0; });
+    return nothing ? KTHENA_OK : refuse("_total", "is 0, but there are depths");
+  }
+  match = {pool.order(given, scratch), total};
+  return KTHENA_OK;
 }
 
 /// The request as C++ knows it, its depths in the order of the snapshot; `depths` holds them where the caller's order is another.
 kthena_status make_request(const kthena_pool& pool, const kthena_request& given, Depths& depths,
                            route::Request& request, kthena_error* error) {
-  if (c::is_broken(given.id)) return c::check(given.id, "request.id", error);
-  if (c::is_broken(given.model)) return c::check(given.model, "request.model", error);
-  if ((given.prefix_depths != nullptr || given.history_depths != nullptr) && given.depth_count != pool.snapshot.size())
-    return refuse_count(pool, given, error);
+  if (kthena_status status = c::check(given.id, "request.id", error); status != KTHENA_OK) return status;
+  if (kthena_status status = c::check(given.model, "request.model", error); status != KTHENA_OK) return status;
+  if (kthena_status status = read_match(pool, "prefix", given.prefix_depths, given.depth_count, given.prefix_total,
+                                        depths[0], request.prefix, error);
+      status != KTHENA_OK)
+    return status;
+  if (kthena_status status = read_match(pool, "history", given.history_depths, given.depth_count, given.history_total,
+                                        depths[1], request.history, error);
+      status != KTHENA_OK)
+    return status;
   request.id = c::view(given.id);
   request.model = c::view(given.model);
   request.prompt_tokens = given.prompt_tokens;
-  request.prefix.total_blocks = given.prefix_total;
-  request.history.total_blocks = given.history_total;
-  if (given.prefix_depths != nullptr) request.prefix.depth_blocks = pool.order(given.prefix_depths, depths[0]);
-  if (given.history_depths != nullptr) request.history.depth_blocks = pool.order(given.history_depths, depths[1]);
   request.sequence = given.sequence;
+  request.now_ns = given.now_ns;
+  request.seed = given.seed;
   return KTHENA_OK;
 }
 
-kthena_decision to_c(const kthena_pool& pool, const route::Decision& made) noexcept {
-  kthena_decision decision;
-  decision.struct_size = sizeof(decision);
+/// Fills all but struct_size.
+void write_decision(const kthena_pool& pool, const route::Decision& made, kthena_decision& decision) noexcept {
   decision.outcome = static_cast<std::int32_t>(made.outcome);
   decision.endpoint = pool.for_caller(made.endpoint);
   decision.reason = static_cast<std::int32_t>(made.reason.code);
@@ -61,7 +83,6 @@ kthena_decision to_c(const kthena_pool& pool, const route::Decision& made) noexc
   if (!pool.sorted())
     for (std::uint32_t i = 0; i < made.ranked_count; ++i) decision.ranked[i] = pool.to_caller[made.ranked[i].value];
   decision.reserved = 0;
-  return decision;
 }
 
 }  // namespace
@@ -86,9 +107,14 @@ kthena_status kthena_decide(const kthena_policy* policy, const kthena_pool* pool
     route::Request wanted;
     if (kthena_status status = make_request(*pool, *request, workspace->depths, wanted, error); status != KTHENA_OK)
       return status;
-    const route::Decision made =
-        policy->policy.decide(pool->snapshot.view(), wanted, {request->now_ns, request->seed}, workspace->workspace);
-    c::write_struct(decision, to_c(*pool, made));
+    const route::Decision made = policy->policy.decide(pool->snapshot.view(), wanted, workspace->workspace);
+    if (decision->struct_size >= sizeof(kthena_decision)) {
+      write_decision(*pool, made, *decision);
+    } else {
+      kthena_decision whole;
+      write_decision(*pool, made, whole);
+      c::write_struct(decision, whole);
+    }
     return KTHENA_OK;
   });
 }
@@ -104,8 +130,7 @@ kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool
     route::Request wanted;
     if (kthena_status status = make_request(*pool, copy, depths, wanted, error); status != KTHENA_OK) return status;
     return c::write_text(buffer, capacity, needed, error, [&]() -> Result<std::string> {
-      return manifest::write_explanation(
-          policy->policy.explain(pool->snapshot.view(), wanted, {copy.now_ns, copy.seed}), pool->snapshot);
+      return manifest::write_explanation(policy->policy.explain(pool->snapshot.view(), wanted), pool->snapshot);
     });
   });
 }

@@ -10,6 +10,6 @@ int main() {
   PoolSnapshot pool = builder.build().value();
   Policy policy = Policy::create(preset("kthena-default").value()).value();
   Workspace workspace;
-  Decision decision = policy.decide(pool, {.id = "request-1", .model = "llama"}, {.seed = 42}, workspace);
+  Decision decision = policy.decide(pool, {.id = "request-1", .model = "llama", .seed = 42}, workspace);
   std::cout << pool.id(decision.endpoint) << ": " << kthena::reason_text(decision.reason.code) << "\n";
 }

@@ -11,8 +11,10 @@
 //   auto pool = builder.build().value();
 //   auto policy = route::Policy::create(route::preset("kthena-default").value()).value();
 //   route::Workspace workspace;                                             // one per thread
-//   route::Decision decision = policy.decide(pool, {.id = "req-1", .model = "llama"}, {.now_ns = 0, .seed = 1}, workspace);
-//   // pool.id(decision.endpoint), decision.failover(), reason_text(decision.reason.code)
+//   route::Decision decision = policy.decide(pool, {.id = "req-1", .model = "llama", .now_ns = 0, .seed = 1}, workspace);
+//   if (decision.outcome == route::Outcome::kRouted) {
+//     // pool.id(decision.endpoint) takes it, decision.failover() are next; reason_text(decision.reason.code) says why
+//   }
 //
 // Areas: base, prefix, route, sim, manifest; each has a header of its own name beside this one. docs/architecture.md is the map.
 #pragma once

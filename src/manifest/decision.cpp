@@ -18,7 +18,7 @@ OrderedJson reason_json(const Reason& reason) {
 
 OrderedJson decision_json(const route::Decision& decision, const route::PoolSnapshot& pool) {
   OrderedJson ranked = OrderedJson::array();
-  for (const EndpointIndex endpoint : decision.failover()) ranked.push_back(pool.id(endpoint));
+  for (const EndpointIndex endpoint : decision.ranking()) ranked.push_back(pool.id(endpoint));
   const bool routed = decision.outcome == route::Outcome::kRouted;
   return {{"outcome", routed ? "routed" : "no_endpoint"},
           {"endpoint", routed ? OrderedJson(pool.id(decision.endpoint)) : OrderedJson(nullptr)},
@@ -48,7 +48,7 @@ OrderedJson candidate_json(const route::CandidateExplanation& candidate, const r
                              {"contribution", term.contribution},
                              {"abstained", term.abstained}});
   }
-  json["oldest_sample_ns"] = candidate.oldest_sample_ns;
+  json["oldest_age_ns"] = candidate.oldest_age_ns;
   return json;
 }
 
@@ -99,9 +99,9 @@ Result<std::string> decide_document(std::string_view json) {
 
   auto policy = route::Policy::create(spec);
   if (!policy.ok()) return policy.status();
-  if (explain) return write_explanation(policy->explain(pool->view(), request.view(), request.moment), *pool);
+  if (explain) return write_explanation(policy->explain(pool->view(), request.view()), *pool);
   route::Workspace workspace;
-  return write_decision(policy->decide(*pool, request.view(), request.moment, workspace), *pool);
+  return write_decision(policy->decide(*pool, request.view(), workspace), *pool);
 }
 
 }  // namespace kthena::manifest

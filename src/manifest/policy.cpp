@@ -77,14 +77,14 @@ route::PolicySpec read_policy(const Json& json, const std::string& path, Faults&
     return read_preset(json["preset"], member_path(path, "preset"), faults);
   }
   route::PolicySpec spec;
-  if (!expect_object(json, path, {"name", "filters", "scorers", "picker", "failover"}, faults)) return spec;
+  if (!expect_object(json, path, {"name", "filters", "scorers", "picker", "ranked_limit"}, faults)) return spec;
   spec.name = read_string(json, "name", path, "", faults);
   spec.filters = read_parts(json, "filters", path, faults);
   spec.scorers = read_parts(json, "scorers", path, faults);
   if (const Json* picker = find_member(json, "picker"))
     spec.picker = read_part(*picker, member_path(path, "picker"), faults);
-  spec.failover = static_cast<std::uint32_t>(
-      read_unsigned(json, "failover", path, spec.failover, std::numeric_limits<std::uint32_t>::max(), faults));
+  spec.ranked_limit = static_cast<std::uint32_t>(
+      read_unsigned(json, "ranked_limit", path, spec.ranked_limit, std::numeric_limits<std::uint32_t>::max(), faults));
   append_faults(route::find_faults(spec), path, faults);
   return spec;
 }
@@ -106,7 +106,7 @@ std::string write_policy(const route::PolicySpec& spec) {
   json["scorers"] = OrderedJson::array();
   for (const route::PartSpec& part : spec.scorers) json["scorers"].push_back(part_json(part, "scorer"));
   json["picker"] = part_json(spec.picker, "picker");
-  json["failover"] = spec.failover;
+  json["ranked_limit"] = spec.ranked_limit;
   return write_json(json);
 }
 

@@ -134,7 +134,8 @@ std::string write_published_rows() {
 
 std::string write_engine_models() {
   OrderedJson json = OrderedJson::array();
-  for (const std::string_view name : sim::engine_model_names()) json.push_back(model_json(sim::engine_model(name).value()));
+  for (const std::string_view name : sim::engine_model_names())
+    json.push_back(model_json(sim::engine_model(name).value()));
   return write_json(json);
 }
 

@@ -18,13 +18,15 @@ void read_match(const Json& request, std::string_view member, const route::PoolS
   if (!expect_object(*match, where, {"total_blocks", "depth_blocks"}, faults)) return;
   total = static_cast<std::uint32_t>(read_unsigned(*match, "total_blocks", where, 0, route::kMaxBlocks, faults));
   const Json* by_id = find_member(*match, "depth_blocks");
+  if (pool != nullptr) depths.assign(pool->size(), 0);
   if (by_id == nullptr) return;
   const std::string depths_path = member_path(where, "depth_blocks");
   if (!by_id->is_object()) {
     faults.add(depths_path, "must be an object of endpoint ids");
     return;
   }
-  if (pool != nullptr) depths.assign(pool->size(), 0);
+  if (find_member(*match, "total_blocks") == nullptr)
+    faults.add(member_path(where, "total_blocks"), "is needed beside depths");
   for (const auto& [id, value] : by_id->items()) {
     const auto depth = static_cast<std::uint32_t>(read_unsigned(*by_id, id, depths_path, 0, kMax32, faults));
     if (pool == nullptr) continue;
@@ -48,8 +50,8 @@ RequestDocument read_request(const Json& json, const route::PoolSnapshot* pool, 
   request.model = read_string(json, "model", path, "", faults);
   request.prompt_tokens = static_cast<std::uint32_t>(read_unsigned(json, "prompt_tokens", path, 0, kMax32, faults));
   request.sequence = read_unsigned(json, "sequence", path, 0, std::numeric_limits<std::uint64_t>::max(), faults);
-  request.moment.now_ns = read_integer(json, "now_ns", path, 0, faults);
-  request.moment.seed = read_unsigned(json, "seed", path, 0, std::numeric_limits<std::uint64_t>::max(), faults);
+  request.now_ns = read_integer(json, "now_ns", path, 0, faults);
+  request.seed = read_unsigned(json, "seed", path, 0, std::numeric_limits<std::uint64_t>::max(), faults);
   read_match(json, "prefix", pool, path, request.prefix_total, request.prefix_depths, faults);
   read_match(json, "history", pool, path, request.history_total, request.history_depths, faults);
   return request;

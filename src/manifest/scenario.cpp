@@ -16,13 +16,14 @@ namespace {
 constexpr std::uint64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kMax64 = std::numeric_limits<std::uint64_t>::max();
 
-std::uint32_t read_u32(const Json& json, std::string_view name, const std::string& path, std::uint32_t fallback, Faults& faults) {
+std::uint32_t read_u32(const Json& json, std::string_view name, const std::string& path, std::uint32_t fallback,
+                       Faults& faults) {
   return static_cast<std::uint32_t>(read_unsigned(json, name, path, fallback, kMax32, faults));
 }
 
 /// Seconds as a Duration; a fault outside of [least, most].
-Duration read_seconds(const Json& json, std::string_view name, const std::string& path, Duration fallback, double least, double most,
-                      Faults& faults) {
+Duration read_seconds(const Json& json, std::string_view name, const std::string& path, Duration fallback, double least,
+                      double most, Faults& faults) {
   const double seconds = read_number(json, name, path, to_seconds(fallback), faults);
   if (seconds >= least && seconds <= most) return from_seconds(seconds);
   faults.add(member_path(path, name), "must be within " + Json(least).dump() + ".." + Json(most).dump() + " seconds");
@@ -50,7 +51,8 @@ void take(Result<sim::Workload> made, const std::string& path, Faults& faults, s
   }
 }
 
-void read_named(const std::string& name, std::uint64_t seed, const std::string& path, Faults& faults, WorkloadDocument& out) {
+void read_named(const std::string& name, std::uint64_t seed, const std::string& path, Faults& faults,
+                WorkloadDocument& out) {
   out.published = true;
   Result<sim::Workload> made = sim::named_workload(name, seed);
   if (made.ok()) {
@@ -64,8 +66,10 @@ void read_named(const std::string& name, std::uint64_t seed, const std::string& 
 
 void read_generated(const Json& json, const std::string& path, std::uint64_t seed, Faults& faults, sim::Workload& out) {
   sim::GeneratedSharedPrefix spec;
-  if (!expect_object(json, path,
-                     {"groups", "requests_per_group", "system_tokens", "question_tokens", "output_tokens", "rate_rps", "seed"}, faults))
+  if (!expect_object(
+          json, path,
+          {"groups", "requests_per_group", "system_tokens", "question_tokens", "output_tokens", "rate_rps", "seed"},
+          faults))
     return;
   spec.groups = read_u32(json, "groups", path, spec.groups, faults);
   spec.requests_per_group = read_u32(json, "requests_per_group", path, spec.requests_per_group, faults);
@@ -157,8 +161,8 @@ EngineModel read_engine(const Json& json, const EngineModel& fallback, Faults& f
   if (json.is_string()) return named_engine(json.get<std::string>(), path, faults);
   EngineModel model = fallback;
   if (!expect_object(json, path,
-                     {"base", "name", "t0_s", "t_mem_s", "c_token_s", "c_prefill_s", "c_context_s", "c_sequence_s", "block_tokens",
-                      "kv_capacity_tokens", "max_batched_tokens", "max_running"},
+                     {"base", "name", "t0_s", "t_mem_s", "c_token_s", "c_prefill_s", "c_context_s", "c_sequence_s",
+                      "block_tokens", "kv_capacity_tokens", "max_batched_tokens", "max_running"},
                      faults))
     return model;
   if (find_member(json, "base") != nullptr) {
@@ -202,7 +206,8 @@ sim::Client read_client(const Json& json, sim::Client client, bool is_trace, Fau
   return client;
 }
 
-std::uint32_t read_count(const Json& document, std::string_view name, std::uint32_t fallback, std::uint32_t most, Faults& faults) {
+std::uint32_t read_count(const Json& document, std::string_view name, std::uint32_t fallback, std::uint32_t most,
+                         Faults& faults) {
   const std::uint64_t count = read_unsigned(document, name, "", fallback, kMax64, faults);
   if (count >= 1 && count <= most) return static_cast<std::uint32_t>(count);
   faults.add(std::string(name), "must be within 1.." + std::to_string(most));
@@ -216,8 +221,8 @@ Result<sim::Scenario> parse_scenario(std::string_view json, std::string_view tra
   const Json document = parse_json(json, faults);
   if (!faults.empty()) return faults.status();
   if (!expect_object(document, "",
-                     {"workload", "policy", "replicas", "engine", "client", "runs", "poll_interval_s", "kv_event_delay_s",
-                      "prefix_source", "seed", "request_limit"},
+                     {"workload", "policy", "replicas", "engine", "client", "runs", "poll_interval_s",
+                      "kv_event_delay_s", "prefix_source", "seed", "request_limit"},
                      faults))
     return faults.status();
 
@@ -231,13 +236,16 @@ Result<sim::Scenario> parse_scenario(std::string_view json, std::string_view tra
   } else {
     faults.add("policy", "is needed");
   }
-  if (const Json* engine = find_member(document, "engine")) scenario.engine = read_engine(*engine, scenario.engine, faults);
+  if (const Json* engine = find_member(document, "engine"))
+    scenario.engine = read_engine(*engine, scenario.engine, faults);
   if (const Json* client = find_member(document, "client"))
     scenario.client = read_client(*client, scenario.client, workload.is_trace, faults);
   scenario.replicas = read_count(document, "replicas", scenario.replicas, 4096, faults);
   scenario.runs = read_count(document, "runs", scenario.runs, 1000, faults);
-  scenario.poll_interval_ns = read_seconds(document, "poll_interval_s", "", scenario.poll_interval_ns, 0.001, 3600, faults);
-  scenario.kv_event_delay_ns = read_seconds(document, "kv_event_delay_s", "", scenario.kv_event_delay_ns, 0, 3600, faults);
+  scenario.poll_interval_ns =
+      read_seconds(document, "poll_interval_s", "", scenario.poll_interval_ns, 0.001, 3600, faults);
+  scenario.kv_event_delay_ns =
+      read_seconds(document, "kv_event_delay_s", "", scenario.kv_event_delay_ns, 0, 3600, faults);
   scenario.prefix_source = read_prefix_source(document, faults);
   scenario.request_limit = read_unsigned(document, "request_limit", "", scenario.request_limit, kMax64, faults);
   if (!faults.empty()) return faults.status();

@@ -16,7 +16,7 @@ namespace kthena::route {
 namespace {
 
 /// Age of the oldest sample of an endpoint; 0 when it has none or all are from the future.
-Duration oldest_sample(const PoolView& view, std::size_t endpoint, Time now_ns) {
+Duration oldest_age(const PoolView& view, std::size_t endpoint, Time now_ns) {
   Time oldest = std::numeric_limits<Time>::max();
   for (const Time* sampled : view.sampled)
     if (sampled != nullptr && sampled[endpoint] != kNever) oldest = std::min(oldest, sampled[endpoint]);
@@ -33,12 +33,12 @@ std::string name_of(const Variant& part) {
 
 }  // namespace
 
-Explanation Policy::explain(const PoolView& view, const Request& request, const Moment& moment) const {
+Explanation Policy::explain(const PoolView& view, const Request& request) const {
   Explanation out;
   out.candidates.resize(view.size);
   for (std::size_t i = 0; i < view.size; ++i) {
     out.candidates[i].endpoint = {static_cast<std::uint32_t>(i)};
-    out.candidates[i].oldest_sample_ns = oldest_sample(view, i, moment.now_ns);
+    out.candidates[i].oldest_age_ns = oldest_age(view, i, request.now_ns);
   }
 
   // Each filter alone says whom it drops; the first one that drops an endpoint is named.
@@ -60,7 +60,7 @@ Explanation Policy::explain(const PoolView& view, const Request& request, const 
   }
 
   Workspace workspace;
-  DecisionRun run(view, request, moment, workspace);
+  DecisionRun run(view, request, workspace);
   for (const AnyFilter& filter : parts_->filters) std::visit([&](const auto& part) { run.filter(part); }, filter);
   const bool scoring = run.start_scoring();
   for (const WeightedScorer& scorer : parts_->scorers) {
@@ -76,16 +76,17 @@ Explanation Policy::explain(const PoolView& view, const Request& request, const 
     }
   }
   out.picker = name_of(parts_->picker);
-  out.decision = std::visit([&](const auto& part) { return run.finish(part, parts_->spec.failover); }, parts_->picker);
+  out.decision =
+      std::visit([&](const auto& part) { return run.finish(part, parts_->spec.ranked_limit); }, parts_->picker);
   if (!scoring) return out;
 
   const std::span<const double> totals = run.totals();
   for (std::size_t i = 0; i < totals.size(); ++i) out.candidates[run.context().endpoint(i).value].total = totals[i];
 
-  // Ranks: the failover list first, as the picker made it; the rest by total and tie.
+  // Ranks: the ranked list first, as the picker made it; the rest by total and tie.
   std::vector<std::uint32_t> rest;
   std::uint32_t rank = 0;
-  for (const EndpointIndex endpoint : out.decision.failover()) out.candidates[endpoint.value].rank = ++rank;
+  for (const EndpointIndex endpoint : out.decision.ranking()) out.candidates[endpoint.value].rank = ++rank;
   for (std::uint32_t i = 0; i < totals.size(); ++i)
     if (out.candidates[run.context().endpoint(i).value].rank == 0) rest.push_back(i);
   const std::span<const std::uint64_t> keys = run.context().keys();

@@ -35,7 +35,7 @@ Status check_depths(const char* field, const PrefixMatch& match, std::size_t end
 
 }  // namespace
 
-Status check(const PoolView& view, const Request& request) {
+Status check_request(const PoolView& view, const Request& request) {
   if (Status status = check_depths("prefix", request.prefix, view.size); !status.ok()) return status;
   return check_depths("history", request.history, view.size);
 }
@@ -62,8 +62,8 @@ std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, Fault
     if (std::holds_alternative<BestScore>(parts->picker) && spec.scorers.empty())
       faults.add("scorers", "the picker \"best-score\" needs at least one");
   }
-  if (spec.failover < 1 || spec.failover > kMaxRanked)
-    faults.add("failover", "must be in [1, " + std::to_string(kMaxRanked) + "]");
+  if (spec.ranked_limit < 1 || spec.ranked_limit > kMaxRanked)
+    faults.add("ranked_limit", "must be in [1, " + std::to_string(kMaxRanked) + "]");
   return parts;
 }
 
@@ -82,15 +82,14 @@ Result<Policy> Policy::create(const PolicySpec& spec) {
 
 const PolicySpec& Policy::spec() const noexcept { return parts_->spec; }
 
-Decision Policy::decide(const PoolView& view, const Request& request, const Moment& moment,
-                        Workspace& workspace) const {
-  DecisionRun run(view, request, moment, workspace);
+Decision Policy::decide(const PoolView& view, const Request& request, Workspace& workspace) const {
+  DecisionRun run(view, request, workspace);
   for (const AnyFilter& filter : parts_->filters) std::visit([&](const auto& part) { run.filter(part); }, filter);
   if (run.start_scoring()) {
     for (const WeightedScorer& scorer : parts_->scorers)
       std::visit([&](const auto& part) { run.score(part, scorer.weight); }, scorer.scorer);
   }
-  return std::visit([&](const auto& part) { return run.finish(part, parts_->spec.failover); }, parts_->picker);
+  return std::visit([&](const auto& part) { return run.finish(part, parts_->spec.ranked_limit); }, parts_->picker);
 }
 
 }  // namespace kthena::route

@@ -137,6 +137,28 @@ Status PoolSnapshot::set_signal(Signal signal, std::span<const double> values, s
   return {};
 }
 
+Status PoolSnapshot::set_value(EndpointIndex endpoint, Signal signal, double value, Time sampled_ns) {
+  const std::string_view name = info(signal).name;
+  if (endpoint.value >= size()) {
+    return invalid_argument(std::string(name) + ": there is no endpoint " + std::to_string(endpoint.value) +
+                            " in a pool of " + std::to_string(size()));
+  }
+  if (!is_missing(value)) {
+    if (const std::string fault = fault_of(signal, value); !fault.empty())
+      return invalid_argument(std::string(name) + "[" + ids_[endpoint.value] + "]: " + fault);
+  }
+  const auto slot = static_cast<std::size_t>(signal);
+  if (values_[slot].empty()) {
+    values_[slot].assign(size(), kMissing);
+    sampled_[slot].assign(size(), kNever);
+    view_.values[slot] = values_[slot].data();
+    view_.sampled[slot] = sampled_[slot].data();
+  }
+  values_[slot][endpoint.value] = value;
+  sampled_[slot][endpoint.value] = is_missing(value) ? kNever : sampled_ns;
+  return {};
+}
+
 PoolBuilder& PoolBuilder::add(Endpoint endpoint) {
   rows_.push_back(std::move(endpoint));
   return *this;

@@ -50,7 +50,7 @@ Case small(const std::vector<std::string>& ids) {
   set(made.pool, KTHENA_SIGNAL_KV_USAGE, in_order<double>(ids, {0.9, 0.5, 0.2, 0.1}));
   made.policy = make_policy(
       R"({"filters": ["lora-affinity"], "scorers": [{"name": "gpu-usage", "weight": 1}, {"name": "prefix-cache",
-                               "weight": 2}], "failover": 3})");
+                               "weight": 2}], "ranked_limit": 3})");
   made.request.id = KTHENA_STR("request-1");
   made.request.model = KTHENA_STR("m");
   made.request.seed = 7;
@@ -132,6 +132,19 @@ TEST_CASE("a broken request is refused by name and the decision stays", "[c][dec
     each.request.depth_count = SIZE_MAX;
     expected = "request.depth_count: 18446744073709551615, but the pool has 4 endpoints";
   }
+  SECTION("depths of a prompt without blocks") {
+    each.request.prefix_depths = depths;
+    each.request.depth_count = 4;
+    expected = "request.prefix_total: is 0, but there are depths";
+  }
+  SECTION("blocks without depths") {
+    each.request.history_total = 3;
+    expected = "request.history_depths: must not be NULL when there are blocks";
+  }
+  SECTION("more blocks than a prompt can have") {
+    each.request.prefix_total = 0x80000000u;
+    expected = "request.prefix_total: must not exceed 2147483647";
+  }
   SECTION("an id that is not there") {
     each.request.id = {nullptr, 3};
     expected = "request.id: data is NULL, but size is not 0";
@@ -147,6 +160,17 @@ TEST_CASE("a broken request is refused by name and the decision stays", "[c][dec
   CHECK(kthena_explain_json(each.policy.get(), each.pool.get(), &each.request, nullptr, 0, &needed, &each.error) ==
         KTHENA_INVALID_ARGUMENT);
   CHECK(needed == 42);
+}
+
+TEST_CASE("a prompt shorter than a block has depths that are all 0", "[c][decide]") {
+  Case each = small(GENERATE(kSorted, kMixed));
+  REQUIRE(each.decide() == KTHENA_OK);
+  const kthena_decision without = each.decision;
+  const std::uint32_t depths[] = {0, 0, 0, 0};
+  each.request.prefix_depths = each.request.history_depths = depths;
+  each.request.depth_count = 4;
+  REQUIRE(each.decide() == KTHENA_OK);
+  CHECK(std::memcmp(&each.decision, &without, sizeof(without)) == 0);
 }
 
 TEST_CASE("depth_count does not matter without depths", "[c][decide]") {
@@ -202,6 +226,7 @@ TEST_CASE("a decision allocates nothing once its workspace has grown", "[c][deci
 TEST_CASE("one workspace serves pools of any size and order", "[c][decide]") {
   Case each = small(kMixed);
   const std::uint32_t depths[8] = {};
+  each.request.prefix_total = 1;
   for (const std::size_t n : {1u, 8u, 2u, 8u, 0u, 5u}) {
     std::vector<std::string> ids;
     for (std::size_t i = 0; i < n; ++i) ids.push_back("pod-" + std::to_string((i * 5) % 8));

@@ -44,10 +44,10 @@ TEST_CASE("parts are listed with kind and options", "[c][policy]") {
 TEST_CASE("a policy with faults is refused with all of them", "[c][policy]") {
   kthena_policy* policy = nullptr;
   Error error;
-  CHECK(kthena_policy_create_json(str(R"({"scorers": [{"name": "gpu-usage", "weight": -1}], "failover": 99})"), &policy,
-                                  &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(kthena_policy_create_json(str(R"({"scorers": [{"name": "gpu-usage", "weight": -1}], "ranked_limit": 99})"),
+                                  &policy, &error) == KTHENA_INVALID_ARGUMENT);
   CHECK(error.text().find("scorers[0].weight") != std::string::npos);
-  CHECK(error.text().find("failover") != std::string::npos);
+  CHECK(error.text().find("ranked_limit") != std::string::npos);
   CHECK(kthena_policy_create_json(str("{"), &policy, &error) == KTHENA_INVALID_ARGUMENT);
   CHECK(kthena_policy_create_json({nullptr, 1}, &policy, &error) == KTHENA_INVALID_ARGUMENT);
   CHECK(error.text() == "json: data is NULL, but size is not 0");

@@ -74,6 +74,33 @@ TEST_CASE("signals go in and come back in the caller's order", "[c][pool]") {
   CHECK(times == std::vector<std::int64_t>{10, 20, 30});
 }
 
+TEST_CASE("one value is set and forgotten", "[c][pool]") {
+  const bool sorted = GENERATE(true, false);
+  const Pool pool = make_pool(sorted ? std::vector<std::string>{"a", "b"} : std::vector<std::string>{"b", "a"});
+  Error error;
+  REQUIRE(kthena_pool_set_value(pool.get(), 0, KTHENA_SIGNAL_IN_FLIGHT, 3, 7, &error) == KTHENA_OK);
+  std::vector<std::int64_t> times;
+  std::vector<double> values = read(pool, KTHENA_SIGNAL_IN_FLIGHT, &times);
+  CHECK(values[0] == 3);
+  CHECK(std::isnan(values[1]));
+  CHECK(times == std::vector<std::int64_t>{7, KTHENA_NEVER});
+  REQUIRE(kthena_pool_set_value(pool.get(), 1, KTHENA_SIGNAL_IN_FLIGHT, 4, 8, &error) == KTHENA_OK);
+  REQUIRE(kthena_pool_set_value(pool.get(), 0, KTHENA_SIGNAL_IN_FLIGHT, kNan, 9, &error) == KTHENA_OK);
+  values = read(pool, KTHENA_SIGNAL_IN_FLIGHT, &times);
+  CHECK(std::isnan(values[0]));
+  CHECK(values[1] == 4);
+  CHECK(times == std::vector<std::int64_t>{KTHENA_NEVER, 8});
+
+  CHECK(kthena_pool_set_value(pool.get(), 1, KTHENA_SIGNAL_IN_FLIGHT, -1, 9, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text().rfind(sorted ? "in_flight[b]: " : "in_flight[a]: ", 0) == 0);
+  CHECK(kthena_pool_set_value(pool.get(), 2, KTHENA_SIGNAL_IN_FLIGHT, 1, 9, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "endpoint: no endpoint 2 in a pool of 2");
+  CHECK(kthena_pool_set_value(pool.get(), 0, 6, 1, 9, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "signal: no signal 6");
+  CHECK(kthena_pool_set_value(nullptr, 0, KTHENA_SIGNAL_IN_FLIGHT, 1, 9, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(read(pool, KTHENA_SIGNAL_IN_FLIGHT)[1] == 4);
+}
+
 TEST_CASE("a bad signal names every element at fault and changes nothing", "[c][pool]") {
   const Pool pool = make_pool({"z", "m", "a"});
   set(pool, KTHENA_SIGNAL_KV_USAGE, {0.1, 0.2, 0.3}, 5);

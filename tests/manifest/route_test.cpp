@@ -19,7 +19,7 @@ const char* const kDocument = R"({
     {"id": "b", "ttft_s": 0.2, "tpot_s": 0.01, "in_flight": 4, "kv_usage": null}]},
   "policy": {"name": "mine", "filters": ["least-request", {"name": "lora-affinity"}],
              "scorers": [{"name": "least-request", "weight": 2, "options": {"missing_requests": 0}}, "prefix-cache"],
-             "picker": "best-score", "failover": 3},
+             "picker": "best-score", "ranked_limit": 3},
   "request": {"id": "r", "model": "sql", "prompt_tokens": 100, "prefix": {"total_blocks": 7, "depth_blocks": {"a": 3}},
               "history": {"total_blocks": 9, "depth_blocks": {"b": 1}}, "sequence": 3, "now_ns": 100, "seed": 1},
   "explain": true})";
@@ -58,7 +58,7 @@ route::PolicySpec random_policy(RandomStream& random) {
     if (info.kind == "picker" && random.next_below(2) == 0) spec.picker = part;
   }
   if (spec.scorers.empty()) spec.scorers.push_back({"random", 0.1, {}});
-  spec.failover = 1 + static_cast<std::uint32_t>(random.next_below(16));
+  spec.ranked_limit = 1 + static_cast<std::uint32_t>(random.next_below(16));
   return spec;
 }
 
@@ -91,14 +91,14 @@ TEST_CASE("a policy is written in the long form", "[manifest]") {
       write_policy(route::preset("kthena-default").value()) ==
       R"({"name":"kthena-default","filters":[{"name":"least-request"}],"scorers":[{"name":"least-request","weight":1.0,)"
       R"("options":{"missing_requests":0.0}},{"name":"least-latency","weight":1.0},{"name":"prefix-cache","weight":1.0}],)"
-      R"("picker":{"name":"best-score"},"failover":5})");
+      R"("picker":{"name":"best-score"},"ranked_limit":5})");
 }
 
 TEST_CASE("what is left out of a policy has its default", "[manifest]") {
   const auto spec = parse_policy(R"({"scorers": ["random"]})");
   REQUIRE(spec.ok());
   CHECK(*spec == route::PolicySpec{"", {}, {{"random", 1, {}}}, {"best-score", 1, {}}, 5});
-  CHECK(parse_policy(R"({"scorers": ["random"], "filters": null, "picker": null, "failover": null, "name": null})")
+  CHECK(parse_policy(R"({"scorers": ["random"], "filters": null, "picker": null, "ranked_limit": null, "name": null})")
             .value() == *spec);
 }
 
@@ -138,15 +138,17 @@ TEST_CASE("a request owns its depths in the order of the pool", "[manifest]") {
   REQUIRE(request.ok());
   CHECK(request->prompt_tokens == 4294967295u);
   CHECK(request->prefix_depths == std::vector<std::uint32_t>{7, 0, 4});
-  CHECK(request->history_depths.empty());
+  CHECK(request->history_depths == std::vector<std::uint32_t>{0, 0, 0});  // known: nobody holds any
   CHECK(request->history_total == route::kMaxBlocks);
   CHECK(request->sequence == std::numeric_limits<std::uint64_t>::max());
-  CHECK(request->moment.now_ns == std::numeric_limits<std::int64_t>::min());
-  CHECK(request->moment.seed == std::numeric_limits<std::uint64_t>::max());
+  CHECK(request->now_ns == std::numeric_limits<std::int64_t>::min());
+  CHECK(request->seed == std::numeric_limits<std::uint64_t>::max());
   CHECK(request->view().prefix.total_blocks == 9);
   CHECK(parse_request("{}", *pool).ok());
-  CHECK(parse_request(R"({"prefix": {"depth_blocks": {"z": 1}}})", *pool).status().message() ==
+  CHECK(parse_request(R"({"prefix": {"total_blocks": 3, "depth_blocks": {"z": 1}}})", *pool).status().message() ==
         "prefix.depth_blocks.z: no such endpoint in the pool");
+  CHECK(parse_request(R"({"history": {"depth_blocks": {"a": 1}}})", *pool).status().message() ==
+        "history.total_blocks: is needed beside depths");
 }
 
 TEST_CASE("an explanation has a fixed form", "[manifest]") {
@@ -163,13 +165,13 @@ TEST_CASE("an explanation has a fixed form", "[manifest]") {
       R"("reason_text":"highest total score; a = score, b = margin over the runner-up",)"
       R"("filters":["least-request"],"scorers":["gpu-usage","least-request"],"weights":[1.0,0.5],"picker":"best-score","candidates":[)"
       R"({"endpoint":"a","rank":0,"total":0.0,"dropped":{"code":120,"name":"waiting_limit","subject":0,"a":12.0,"b":10.0},)"
-      R"("dropped_by":"least-request","terms":[],"oldest_sample_ns":90},)"
+      R"("dropped_by":"least-request","terms":[],"oldest_age_ns":90},)"
       R"({"endpoint":"b","rank":1,"total":75.0,"dropped":null,"dropped_by":null,"terms":[)"
       R"({"scorer":"gpu-usage","score":75.0,"weight":1.0,"contribution":75.0,"abstained":false},)"
-      R"({"scorer":"least-request","score":0.0,"weight":0.5,"contribution":0.0,"abstained":true}],"oldest_sample_ns":60},)"
+      R"({"scorer":"least-request","score":0.0,"weight":0.5,"contribution":0.0,"abstained":true}],"oldest_age_ns":60},)"
       R"({"endpoint":"c","rank":2,"total":0.0,"dropped":null,"dropped_by":null,"terms":[)"
       R"({"scorer":"gpu-usage","score":0.0,"weight":1.0,"contribution":0.0,"abstained":true},)"
-      R"({"scorer":"least-request","score":0.0,"weight":0.5,"contribution":0.0,"abstained":false}],"oldest_sample_ns":100}]})");
+      R"({"scorer":"least-request","score":0.0,"weight":0.5,"contribution":0.0,"abstained":false}],"oldest_age_ns":100}]})");
 }
 
 TEST_CASE("lists of what there is are documents", "[manifest]") {
@@ -283,6 +285,6 @@ TEST_CASE("bytes that are not UTF-8 are refused, all others come back", "[manife
   const route::PoolSnapshot pool = builder.build().value();
   route::Workspace workspace;
   const auto policy = route::Policy::create(route::preset("random").value());
-  const std::string text = write_decision(policy->decide(pool, {"r"}, {}, workspace), pool);
+  const std::string text = write_decision(policy->decide(pool, {"r"}, workspace), pool);
   CHECK(Json::accept(text));
 }

@@ -347,6 +347,17 @@ TEST_CASE("P8 a parent in another namespace is none", "[prefix]") {
   CHECK(index.stats().rehashed_blocks == 1);
 }
 
+TEST_CASE("P8 an orphan of one namespace is not placed behind a block of another", "[prefix]") {
+  Told index;
+  index.store("a", 1, {2}, {20}, KvTier::kDevice, 8);
+  index.store("a", std::nullopt, {1}, {10}, KvTier::kDevice, 7);
+  CHECK(index.stats().orphan_blocks == 1);
+  CHECK(index.depth("a", {10, 20}, 7) == 1);
+  CHECK(index.depth("a", {10, 20}, 8) == 0);
+  index.store("a", std::nullopt, {1}, {10}, KvTier::kDevice, 8);
+  CHECK(index.depth("a", {10, 20}, 8) == 2);
+}
+
 TEST_CASE("P8 equal tokens under another model, adapter, tenant or block size never match", "[prefix]") {
   const PrefixIndexOptions options{.seed = 99};
   Told index(options);

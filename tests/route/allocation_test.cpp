@@ -27,8 +27,8 @@ TEST_CASE("decide does not allocate after warm-up", "[route][allocation]") {
   const auto round = [&] {
     for (std::size_t i = 0; i < pools.size(); ++i) {
       const Request request = requests[i].view();
-      for (const Policy& policy : policies) last = policy.decide(pools[i], request, requests[i].moment, workspace);
-      last = pipeline.decide(pools[i].view(), request, requests[i].moment, workspace);
+      for (const Policy& policy : policies) last = policy.decide(pools[i], request, workspace);
+      last = pipeline.decide(pools[i].view(), request, workspace);
     }
   };
   const std::size_t cold = kthena::test::allocations();
@@ -45,7 +45,7 @@ TEST_CASE("a workspace made ready does not allocate at all", "[route][allocation
   Workspace workspace;
   workspace.reserve(64);
   const std::size_t before = kthena::test::allocations();
-  const Decision decision = policy.decide(pool, {"request"}, {}, workspace);
+  const Decision decision = policy.decide(pool, {"request"}, workspace);
   CHECK(kthena::test::allocations() == before);
   CHECK(decision.candidates == 64);
 }

@@ -31,7 +31,7 @@ PolicySpec random_spec(RandomStream& random) {
                            "prefix-cache", "kvcache-aware"})
     if (random.next_below(3) == 0) spec.scorers.push_back({name, static_cast<double>(random.next_below(8)) / 4});
   if (spec.scorers.empty() || random.next_below(8) == 0) spec.picker = {"round-robin"};
-  spec.failover = 1 + static_cast<std::uint32_t>(random.next_below(kMaxRanked));
+  spec.ranked_limit = 1 + static_cast<std::uint32_t>(random.next_below(kMaxRanked));
   return spec;
 }
 
@@ -68,13 +68,12 @@ TEST_CASE("Pipeline and Policy give the same bits", "[route][property]") {
   for (std::uint64_t seed = 0; seed < kRounds; ++seed) {
     const Round round(seed);
     const Request request = round.request.view();
-    const Moment& moment = round.request.moment;
     const PoolView& view = round.pool.view();
     INFO("seed " << seed);
-    REQUIRE(built_in.decide(view, request, moment, one) == built_in_policy.decide(view, request, moment, other));
-    REQUIRE(kv.decide(view, request, moment, one) == kv_policy.decide(view, request, moment, other));
-    REQUIRE(everything.decide(view, request, moment, one) == everything_policy.decide(view, request, moment, other));
-    REQUIRE(turns.decide(view, request, moment, one) == turns_policy.decide(view, request, moment, other));
+    REQUIRE(built_in.decide(view, request, one) == built_in_policy.decide(view, request, other));
+    REQUIRE(kv.decide(view, request, one) == kv_policy.decide(view, request, other));
+    REQUIRE(everything.decide(view, request, one) == everything_policy.decide(view, request, other));
+    REQUIRE(turns.decide(view, request, one) == turns_policy.decide(view, request, other));
   }
 }
 
@@ -84,7 +83,7 @@ TEST_CASE("Kthena's sets decide as a plain router does", "[route][property]") {
   for (std::uint64_t seed = 0; seed < kRounds; ++seed) {
     const Round round(seed);
     const Request request = round.request.view();
-    const PrefixMatch& match = request.history.total_blocks > 0 ? request.history : request.prefix;
+    const PrefixMatch& match = request.history.depth_blocks.empty() ? request.prefix : request.history;
     std::vector<plain::Pod> pods;
     for (std::uint32_t i = 0; i < round.pool.size(); ++i) {
       const auto value = [&](Signal signal) {
@@ -95,13 +94,13 @@ TEST_CASE("Kthena's sets decide as a plain router does", "[route][property]") {
                       value(Signal::kKvUsage), value(Signal::kTtft), value(Signal::kTpot), value(Signal::kInFlight),
                       match.depth_blocks.empty() ? 0 : static_cast<int>(match.depth_blocks[i])});
     }
-    const std::uint64_t key = request_key(request, round.request.moment.seed);
+    const std::uint64_t key = request_key(request);
     const auto before = [key](const plain::Pod& a, const plain::Pod& b) {
       return tie_order(key, hash_id(a.name)) < tie_order(key, hash_id(b.name));
     };
     for (const bool with_gpu : {false, true}) {
       INFO("seed " << seed << ", with gpu-usage: " << with_gpu);
-      const Decision decision = policies[with_gpu ? 1 : 0].decide(round.pool, request, round.request.moment, workspace);
+      const Decision decision = policies[with_gpu ? 1 : 0].decide(round.pool, request, workspace);
       const auto expected = plain::schedule(pods, static_cast<int>(match.total_blocks), with_gpu, before);
       REQUIRE(decision.ranked_count == expected.size());
       for (std::size_t i = 0; i < expected.size(); ++i)
@@ -117,13 +116,13 @@ TEST_CASE("the order of rows changes nothing", "[route][property]") {
   for (std::uint64_t seed = 0; seed < kRounds; ++seed) {
     Round round(seed);
     const Policy policy = policy_of(random_spec(round.random));
-    const Decision decision = policy.decide(round.pool, round.request.view(), round.request.moment, workspace);
+    const Decision decision = policy.decide(round.pool, round.request.view(), workspace);
     for (std::size_t i = round.rows.size(); i > 1; --i)
       std::swap(round.rows[i - 1], round.rows[round.random.next_below(i)]);
     for (Endpoint& endpoint : round.rows) std::reverse(endpoint.models.begin(), endpoint.models.end());
     const PoolSnapshot shuffled = pool_of(round.rows);
     INFO("seed " << seed);
-    REQUIRE(policy.decide(shuffled, round.request.view(), round.request.moment, workspace) == decision);
+    REQUIRE(policy.decide(shuffled, round.request.view(), workspace) == decision);
   }
 }
 
@@ -135,7 +134,7 @@ TEST_CASE("endpoints that filters drop change nothing for the others", "[route][
     spec.picker = {"best-score"};
     if (spec.scorers.empty()) spec.scorers = {{"gpu-usage"}};
     const Policy policy = policy_of(spec);
-    const Explanation explanation = policy.explain(round.pool.view(), round.request.view(), round.request.moment);
+    const Explanation explanation = policy.explain(round.pool.view(), round.request.view());
 
     std::vector<Endpoint> left;
     for (const Endpoint& endpoint : round.rows)
@@ -151,7 +150,7 @@ TEST_CASE("endpoints that filters drop change nothing for the others", "[route][
     };
     shrink(request.prefix);
     shrink(request.history);
-    const Decision decision = policy.decide(smaller, request.view(), request.moment, workspace);
+    const Decision decision = policy.decide(smaller, request.view(), workspace);
     INFO("seed " << seed);
     REQUIRE(decision.ranked_count == explanation.decision.ranked_count);
     for (std::size_t i = 0; i < decision.ranked_count; ++i)
@@ -170,11 +169,11 @@ TEST_CASE("the failover list is the beginning of the full ranking", "[route][pro
     spec.picker = {"best-score"};
     if (spec.scorers.empty()) spec.scorers = {{"gpu-usage"}};
     const Explanation explanation =
-        policy_of(spec).explain(round.pool.view(), round.request.view(), round.request.moment);
+        policy_of(spec).explain(round.pool.view(), round.request.view());
     std::vector<std::uint32_t> ranking;
     for (const CandidateExplanation& candidate : explanation.candidates)
       if (candidate.dropped.code == ReasonCode::none) ranking.push_back(candidate.endpoint.value);
-    const std::uint64_t key = request_key(round.request.view(), round.request.moment.seed);
+    const std::uint64_t key = request_key(round.request.view());
     const auto tie = [&](std::uint32_t i) { return tie_order(key, hash_id(round.pool.id({i}))); };
     std::sort(ranking.begin(), ranking.end(), [&](std::uint32_t a, std::uint32_t b) {
       const double of_a = explanation.candidates[a].total;
@@ -185,11 +184,11 @@ TEST_CASE("the failover list is the beginning of the full ranking", "[route][pro
       INFO("seed " << seed << ", place " << i + 1);
       REQUIRE(explanation.candidates[ranking[i]].rank == i + 1);
     }
-    for (spec.failover = 1; spec.failover <= kMaxRanked; ++spec.failover) {
+    for (spec.ranked_limit = 1; spec.ranked_limit <= kMaxRanked; ++spec.ranked_limit) {
       const Decision decision =
-          policy_of(spec).decide(round.pool, round.request.view(), round.request.moment, workspace);
-      INFO("seed " << seed << ", failover " << spec.failover);
-      REQUIRE(decision.ranked_count == std::min<std::size_t>(spec.failover, ranking.size()));
+          policy_of(spec).decide(round.pool, round.request.view(), workspace);
+      INFO("seed " << seed << ", failover " << spec.ranked_limit);
+      REQUIRE(decision.ranked_count == std::min<std::size_t>(spec.ranked_limit, ranking.size()));
       for (std::size_t i = 0; i < decision.ranked_count; ++i) REQUIRE(decision.ranked[i].value == ranking[i]);
       if (ranking.size() > 1)
         REQUIRE(decision.margin == explanation.candidates[ranking[0]].total - explanation.candidates[ranking[1]].total);
@@ -204,9 +203,9 @@ TEST_CASE("an explanation agrees with the decision and with itself", "[route][pr
     const PolicySpec spec = random_spec(round.random);
     const Policy policy = policy_of(spec);
     const Request request = round.request.view();
-    const Explanation told = policy.explain(round.pool.view(), request, round.request.moment);
+    const Explanation told = policy.explain(round.pool.view(), request);
     INFO("seed " << seed);
-    REQUIRE(told.decision == policy.decide(round.pool, request, round.request.moment, workspace));
+    REQUIRE(told.decision == policy.decide(round.pool, request, workspace));
     REQUIRE(told.candidates.size() == round.pool.size());
     REQUIRE(told.picker == spec.picker.name);
     REQUIRE(told.filters.size() == spec.filters.size());
@@ -273,7 +272,7 @@ TEST_CASE("an explanation tells the age of the oldest signal", "[route][explain]
   const PoolSnapshot pool = pool_of({a, b, c, row("d")});
   const Policy policy = preset_policy("random");
   const auto age = [&](std::uint32_t i, Time now_ns) {
-    return policy.explain(pool.view(), {"request"}, {now_ns, 0}).candidates[i].oldest_sample_ns;
+    return policy.explain(pool.view(), {.id = "request", .now_ns = now_ns, .seed = 0}).candidates[i].oldest_age_ns;
   };
   CHECK(age(0, 1000) == 960);
   CHECK(age(1, 1000) == 0);

@@ -56,7 +56,7 @@ TEST_CASE("parts of one's own decide beside the library's", "[route][pipeline]")
   const Pipeline policy{Filters{SameZone{&pool, "east/"}},
                         Scorers{Weighted{Throughput{}, 1}, Weighted{GpuUsage{}, 0.5}}};
   Workspace workspace;
-  const Decision decision = policy.decide(pool.view(), {"request"}, {}, workspace);
+  const Decision decision = policy.decide(pool.view(), {"request"}, workspace);
   CHECK(pool.id(decision.endpoint) == "east/a");  // 100 + 4.5 against 50 + 45 and 0 + 25
   CHECK(decision.score == 104.5);
   CHECK(decision.margin == 9.5);
@@ -69,7 +69,7 @@ TEST_CASE("an opinion that is not finite is none", "[route][pipeline]") {
   const Pipeline policy{
       Filters{}, Scorers{Weighted{Says{{kNaN, kInfinity, -kInfinity, 1, -1}}, 2}, Weighted{GpuUsage({0.5}), 0.1}}};
   Workspace workspace;
-  const Decision decision = policy.decide(pool.view(), {"request"}, {}, workspace);
+  const Decision decision = policy.decide(pool.view(), {"request"}, workspace);
   CHECK(decision.endpoint.value == 3);
   CHECK(decision.score == 2.0 + 0.1 * 50);
   CHECK(decision.ranked[4].value == 4);
@@ -83,8 +83,8 @@ TEST_CASE("a scorer that has no opinion of anyone changes nothing", "[route][pip
   const Pipeline alone{Filters{}, Scorers{Weighted{Random{}}}};
   Workspace workspace;
   for (std::uint64_t seed = 0; seed < 50; ++seed)
-    CHECK(silent.decide(pool.view(), {"request"}, {0, seed}, workspace) ==
-          alone.decide(pool.view(), {"request"}, {0, seed}, workspace));
+    CHECK(silent.decide(pool.view(), {.id = "request", .seed = seed}, workspace) ==
+          alone.decide(pool.view(), {.id = "request", .seed = seed}, workspace));
 }
 
 TEST_CASE("a view over a host's own arrays decides as a snapshot does", "[route][pipeline]") {
@@ -98,6 +98,6 @@ TEST_CASE("a view over a host's own arrays decides as a snapshot does", "[route]
   view.values[static_cast<std::size_t>(Signal::kKvUsage)] = usage;
   const Policy policy = preset_policy("kthena-helm");
   Workspace workspace;
-  CHECK(policy.decide(view, {"request"}, {0, 7}, workspace) == policy.decide(pool, {"request"}, {0, 7}, workspace));
-  CHECK(policy.explain(view, {"request"}, {5, 7}).candidates[0].oldest_sample_ns == 0);
+  CHECK(policy.decide(view, {.id = "request", .seed = 7}, workspace) == policy.decide(pool, {.id = "request", .seed = 7}, workspace));
+  CHECK(policy.explain(view, {.id = "request", .now_ns = 5, .seed = 7}).candidates[0].oldest_age_ns == 0);
 }

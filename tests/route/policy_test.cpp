@@ -26,7 +26,7 @@ TEST_CASE("a policy lists all faults together, each with its path", "[route][pol
   spec.filters = {{"nobody"}, {"least-request", 1, {{"max_waiting", kNaN}}}};
   spec.scorers = {{"random", -1}, {"gpu-usage", 1, {{"missing_usage", 2}, {"x", 1}}}, {"random"}};
   spec.picker = {"best-score", 1, {{"y", 0}}};
-  spec.failover = 17;
+  spec.ranked_limit = 17;
   const std::string message = refusal(spec);
   INFO(message);
   for (const char* fault :
@@ -35,7 +35,7 @@ TEST_CASE("a policy lists all faults together, each with its path", "[route][pol
         "scorers[0].weight: must be a number in [0, 1e9]",
         "scorers[1].options.missing_usage: must be a number in [0, 1]",
         "scorers[1].options.x: unknown option of \"gpu-usage\"", "scorers[2].name: \"random\" is there twice",
-        "picker.options.y: unknown option of \"best-score\"", "failover: must be in [1, 16]"}) {
+        "picker.options.y: unknown option of \"best-score\"", "ranked_limit: must be in [1, 16]"}) {
     INFO(fault);
     CHECK(message.find(fault) != std::string::npos);
   }
@@ -77,7 +77,7 @@ TEST_CASE("the failover list has 1 to 16 places", "[route][policy]") {
   for (const std::uint32_t places : {1u, 5u, 16u})
     CHECK(Policy::create({"", {}, {{"random"}}, {"best-score"}, places}).ok());
   for (const std::uint32_t places : {0u, 17u, 0xFFFFFFFFu})
-    CHECK(refusal({"", {}, {{"random"}}, {"best-score"}, places}) == "failover: must be in [1, 16]");
+    CHECK(refusal({"", {}, {{"random"}}, {"best-score"}, places}) == "ranked_limit: must be in [1, 16]");
 }
 
 TEST_CASE("a policy gives its spec back and copies share it", "[route][policy]") {
@@ -128,7 +128,7 @@ TEST_CASE("every part that is listed can be had, with every option at both ends"
 TEST_CASE("no endpoint is an answer with its numbers", "[route][policy]") {
   const Policy policy = policy_of({"", {{"least-request"}, {"lora-affinity"}}, {{"random"}}});
   Workspace workspace;
-  const Decision empty = policy.decide(PoolSnapshot(), {"request"}, {}, workspace);
+  const Decision empty = policy.decide(PoolSnapshot(), {"request"}, workspace);
   CHECK(empty.outcome == Outcome::kNoEndpoint);
   CHECK(!empty.endpoint.valid());
   CHECK(empty.ranked_count == 0);
@@ -137,7 +137,7 @@ TEST_CASE("no endpoint is an answer with its numbers", "[route][policy]") {
   const PoolSnapshot pool = pool_of({row("a", {{Signal::kWaiting, 50}}, {"sql"}),
                                      row("b", {{Signal::kWaiting, 0}}, {"base"}), row("c", {}, {"base"})});
   Request request{"request", "sql"};
-  const Decision filtered = policy.decide(pool, request, {}, workspace);
+  const Decision filtered = policy.decide(pool, request, workspace);
   CHECK(filtered.outcome == Outcome::kNoEndpoint);
   CHECK(filtered.candidates == 0);
   CHECK(filtered.reason == Reason{ReasonCode::all_filtered, 1, 3, 2});
@@ -151,7 +151,7 @@ TEST_CASE("a workspace serves pools of any size in any order", "[route][policy]"
     const PoolSnapshot pool = pool_of(random_rows(random, size));
     const OwnedRequest request = random_request(random, size);
     Workspace fresh;
-    CHECK(policy.decide(pool, request.view(), request.moment, shared) ==
-          policy.decide(pool, request.view(), request.moment, fresh));
+    CHECK(policy.decide(pool, request.view(), shared) ==
+          policy.decide(pool, request.view(), fresh));
   }
 }

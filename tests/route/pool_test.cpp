@@ -162,7 +162,7 @@ TEST_CASE("check refuses depths that do not fit the pool", "[route][pool]") {
     Request request;
     request.prefix = {{depths.data(), prefix}, 4};
     request.history = {{depths.data(), history}, 4};
-    return check(pool.view(), request);
+    return check_request(pool.view(), request);
   };
   CHECK(fits(0, 0).ok());
   CHECK(fits(3, 0).ok());
@@ -171,7 +171,7 @@ TEST_CASE("check refuses depths that do not fit the pool", "[route][pool]") {
   CHECK(fits(3, 4).message() == "request.history.depth_blocks: 4 depths for 3 endpoints");
   Request longest;
   longest.prefix.total_blocks = kMaxBlocks;
-  CHECK(check(pool.view(), longest).ok());
+  CHECK(check_request(pool.view(), longest).ok());
   longest.history.total_blocks = kMaxBlocks + 1;
-  CHECK(check(pool.view(), longest).message().find("request.history.total_blocks: ") == 0);
+  CHECK(check_request(pool.view(), longest).message().find("request.history.total_blocks: ") == 0);
 }

@@ -17,7 +17,7 @@ TEST_CASE("every preset builds and has its own name", "[route][presets]") {
     const auto spec = preset(name);
     REQUIRE(spec.ok());
     CHECK(spec->name == name);
-    CHECK(spec->failover == 5);  // topN of Kthena
+    CHECK(spec->ranked_limit == 5);  // topN of Kthena
     CHECK(Policy::create(*spec).ok());
   }
 }

@@ -46,12 +46,19 @@ inline PoolSnapshot plain_pool(std::size_t count) {
   return pool_of(rows);
 }
 
+inline Request asking(std::string_view id, std::uint64_t seed = 0, std::uint64_t sequence = 0) {
+  Request request;
+  request.id = id;
+  request.seed = seed;
+  request.sequence = sequence;
+  return request;
+}
+
 /// What one scorer says of each endpoint, in pool order; NaN abstains.
 template <Scorer S>
-std::vector<double> opinions(const S& scorer, const PoolSnapshot& pool, const Request& request = {},
-                             const Moment& moment = {}) {
+std::vector<double> opinions(const S& scorer, const PoolSnapshot& pool, const Request& request = {}) {
   Workspace workspace;
-  DecisionRun run(pool.view(), request, moment, workspace);
+  DecisionRun run(pool.view(), request, workspace);
   if (!run.start_scoring()) return {};
   run.score(scorer, 1);
   const auto scores = run.last_scores();
@@ -85,10 +92,11 @@ struct OwnedRequest {
   std::uint32_t prefix_total = 0;
   std::uint32_t history_total = 0;
   std::uint64_t sequence = 0;
-  Moment moment;
+  Time now_ns = 0;
+  std::uint64_t seed = 0;
 
   [[nodiscard]] Request view() const {
-    return {id, model, 0, {prefix, prefix_total}, {history, history_total}, sequence};
+    return {id, model, 0, {prefix, prefix_total}, {history, history_total}, sequence, now_ns, seed};
   }
 };
 
@@ -124,7 +132,8 @@ inline OwnedRequest random_request(RandomStream& random, std::size_t endpoints) 
   request.id = "request-" + std::to_string(random.next_below(1000));
   request.model = names[random.next_below(6)];
   request.sequence = random.next_below(4) == 0 ? random.next_u64() : random.next_below(100);
-  request.moment = {static_cast<Time>(random.next_below(5000)), random.next_u64()};
+  request.now_ns = static_cast<Time>(random.next_below(5000));
+  request.seed = random.next_u64();
   const auto fill = [&](std::vector<std::uint32_t>& depths, std::uint32_t& total) {
     const std::uint64_t kind = random.next_below(4);
     if (kind == 0) return;

@@ -23,7 +23,7 @@ TEST_CASE("two of eight tied share alike", "[route][ties]") {
   constexpr int kDraws = 40000;
   int second = 0;
   for (int i = 0; i < kDraws; ++i) {
-    const Decision decision = policy.decide(pool, {"request-" + std::to_string(i)}, {}, workspace);
+    const Decision decision = policy.decide(pool, {"request-" + std::to_string(i)}, workspace);
     REQUIRE(decision.reason == Reason{ReasonCode::tie_broken, 0, 90, 2});
     REQUIRE((decision.endpoint.value == 2 || decision.endpoint.value == 6));
     second += decision.endpoint.value == 6 ? 1 : 0;
@@ -39,11 +39,11 @@ TEST_CASE("all of eight tied share alike over ids, seeds and sequence numbers", 
   std::uint32_t last = 0;
   for (std::uint64_t i = 0; i < 40000; ++i) {
     const std::string id = "request-" + std::to_string(i);
-    ++by_id[policy.decide(pool, {id}, {}, workspace).endpoint.value];
-    ++by_seed[policy.decide(pool, {"request"}, {0, i}, workspace).endpoint.value];
+    ++by_id[policy.decide(pool, {id}, workspace).endpoint.value];
+    ++by_seed[policy.decide(pool, {.id = "request", .seed = i}, workspace).endpoint.value];
     Request request{"request"};
     request.sequence = i;
-    const Decision decision = policy.decide(pool, request, {}, workspace);
+    const Decision decision = policy.decide(pool, request, workspace);
     ++by_sequence[decision.endpoint.value];
     ++second[decision.ranked[1].value];
     ++pairs[last * 8 + decision.endpoint.value];  // one request says nothing of the next
@@ -58,13 +58,13 @@ TEST_CASE("a tied endpoint that goes leaves the order of the others", "[route][t
   const Policy policy = policy_of({"", {}, {{"gpu-usage", 0}}, {"best-score"}, 8});
   Workspace workspace;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const Decision before = policy.decide(pool, {"request"}, {0, seed}, workspace);
+    const Decision before = policy.decide(pool, {.id = "request", .seed = seed}, workspace);
     std::vector<Endpoint> rows;
     std::vector<std::string> expected;
     for (std::size_t i = 1; i < 8; ++i) expected.emplace_back(pool.id(before.ranked[i]));
     for (const std::string& id : expected) rows.push_back(row(id));
     const PoolSnapshot rest = pool_of(rows);
-    const Decision after = policy.decide(rest, {"request"}, {0, seed}, workspace);
+    const Decision after = policy.decide(rest, {.id = "request", .seed = seed}, workspace);
     for (std::size_t i = 0; i < expected.size(); ++i) REQUIRE(rest.id(after.ranked[i]) == expected[i]);
   }
 }
@@ -73,10 +73,9 @@ TEST_CASE("a random score says nothing of the tie order", "[route][ties]") {
   const PoolSnapshot pool = plain_pool(2);
   std::vector<std::uint64_t> counts(4);
   for (std::uint64_t seed = 0; seed < 20000; ++seed) {
-    const Request request{"request"};
-    const auto scores = opinions(Random(), pool, request, {0, seed});
+    const auto scores = opinions(Random(), pool, asking("request", seed));
     if (scores[0] == scores[1]) continue;
-    const std::uint64_t key = request_key(request, seed);
+    const std::uint64_t key = request_key(asking("request", seed));
     const bool first_by_tie = tie_order(key, pool.view().keys[0]) < tie_order(key, pool.view().keys[1]);
     ++counts[(scores[0] > scores[1] ? 2u : 0u) + (first_by_tie ? 1u : 0u)];
   }

@@ -74,7 +74,7 @@ Policy build_policy(const Json& json) {
   for (const Json& part : json.value("filters", Json::array())) spec.filters.push_back(build_part(part));
   for (const Json& part : json.value("scorers", Json::array())) spec.scorers.push_back(build_part(part));
   if (json.contains("picker")) spec.picker = build_part(json.at("picker"));
-  spec.failover = json.value("failover", 5u);
+  spec.ranked_limit = json.value("ranked_limit", 5u);
   return policy_of(spec);
 }
 
@@ -83,7 +83,8 @@ OwnedRequest build_request(const Json& json, const PoolSnapshot& pool) {
   request.id = json.value("id", "");
   request.model = json.value("model", "");
   request.sequence = json.value("sequence", std::uint64_t{0});
-  request.moment = {json.value("now_ns", Time{0}), json.value("seed", std::uint64_t{0})};
+  request.now_ns = json.value("now_ns", Time{0});
+  request.seed = json.value("seed", std::uint64_t{0});
   const auto fill = [&](const char* name, std::vector<std::uint32_t>& depths, std::uint32_t& total) {
     if (!json.contains(name)) return;
     const Json& match = json.at(name);
@@ -108,12 +109,12 @@ TEST_CASE("the vectors hold through the typed interface", "[route][vectors]") {
     const PoolSnapshot pool = build_pool(vector.json.at("pool"));
     const Policy policy = build_policy(vector.json.at("policy"));
     const OwnedRequest request = build_request(vector.json.at("request"), pool);
-    REQUIRE(check(pool.view(), request.view()).ok());
-    const Decision decision = policy.decide(pool, request.view(), request.moment, workspace);
+    REQUIRE(check_request(pool.view(), request.view()).ok());
+    const Decision decision = policy.decide(pool, request.view(), workspace);
     CHECK(manifest::write_decision(decision, pool) == vector.json.at("expect").dump());
 
     if (!vector.json.contains("scores")) continue;
-    const Explanation told = policy.explain(pool.view(), request.view(), request.moment);
+    const Explanation told = policy.explain(pool.view(), request.view());
     for (const auto& [id, facts] : vector.json.at("scores").items()) {
       const CandidateExplanation& candidate = told.candidates.at(pool.find(id).value);
       for (const auto& [scorer, fact] : facts.items()) {

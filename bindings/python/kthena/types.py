@@ -85,7 +85,7 @@ class CandidateExplanation:
     dropped: Reason | None
     dropped_by: str | None  #: the filter
     terms: tuple[ScoreTerm, ...]
-    oldest_sample_ns: int  #: age of the oldest signal at the moment of the decision; 0 when there is none
+    oldest_age_ns: int  #: age of the oldest signal at the moment of the decision; 0 when there is none
 
 
 @dataclass(frozen=True)
@@ -140,5 +140,5 @@ def _candidate(row: Mapping[str, Any]) -> CandidateExplanation:
         dropped=None if row["dropped"] is None else Reason(row["dropped"]["code"]),
         dropped_by=row["dropped_by"],
         terms=tuple(ScoreTerm(**term) for term in row["terms"]),
-        oldest_sample_ns=row["oldest_sample_ns"],
+        oldest_age_ns=row["oldest_age_ns"],
     )

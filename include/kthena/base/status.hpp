@@ -6,6 +6,7 @@
 
 #include <cassert>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,7 +57,7 @@ inline Status out_of_range(std::string message) { return {StatusCode::kOutOfRang
 inline Status failed_precondition(std::string message) { return {StatusCode::kFailedPrecondition, std::move(message)}; }
 inline Status resource_exhausted(std::string message) { return {StatusCode::kResourceExhausted, std::move(message)}; }
 
-/// Either a T or the Status that says why there is none. `value()` requires `ok()`.
+/// Either a T or the Status that says why there is none. Taking the value of a Result that is not ok() ends the program, in every build.
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -66,15 +67,20 @@ class [[nodiscard]] Result {
   [[nodiscard]] bool ok() const noexcept { return value_.has_value(); }
   [[nodiscard]] const Status& status() const noexcept { return status_; }
 
-  [[nodiscard]] T& value() & noexcept { return *value_; }
-  [[nodiscard]] const T& value() const& noexcept { return *value_; }
-  [[nodiscard]] T&& value() && noexcept { return *std::move(value_); }
-  T* operator->() noexcept { return &*value_; }
-  const T* operator->() const noexcept { return &*value_; }
-  T& operator*() & noexcept { return *value_; }
-  const T& operator*() const& noexcept { return *value_; }
+  [[nodiscard]] T& value() & { return checked(); }
+  [[nodiscard]] const T& value() const& { return const_cast<Result*>(this)->checked(); }
+  [[nodiscard]] T&& value() && { return std::move(checked()); }
+  T* operator->() { return &checked(); }
+  const T* operator->() const { return &value(); }
+  T& operator*() & { return checked(); }
+  const T& operator*() const& { return value(); }
 
  private:
+  T& checked() noexcept {
+    if (!value_) std::terminate();
+    return *value_;
+  }
+
   std::optional<T> value_;
   Status status_;
 };

@@ -4,12 +4,13 @@
 // together, each with the path of its field; numbers are checked, unknown members are faults. What is written has a fixed order of
 // members and the shortest digits that read back equal, so equal values are equal bytes.
 //
-//   policy     "kthena-default" or {"preset": NAME} or {"name", "filters": [PART], "scorers": [PART], "picker": PART, "failover": N}
+//   policy     "kthena-default" or {"preset": NAME} or {"name", "filters": [PART], "scorers": [PART], "picker": PART, "ranked_limit": N}
 //              PART = "least-request" or {"name", "weight", "options": {NAME: NUMBER}}
 //   pool       {"endpoints": [{"id", "running": SAMPLE, ..., "models": [NAME], "sampled_ns": T}]}
 //              SAMPLE = NUMBER or {"value", "sampled_ns"} or null (never sampled); sampled_ns of the endpoint holds for plain numbers
 //   request    {"id", "model", "prompt_tokens", "prefix": MATCH, "history": MATCH, "sequence", "now_ns", "seed"}
-//              MATCH = {"total_blocks": N, "depth_blocks": {ENDPOINT ID: N}}; endpoints that are not named hold nothing
+//              MATCH = {"total_blocks": N, "depth_blocks": {ENDPOINT ID: N}}; endpoints that are not named hold
+//              nothing; without MATCH nothing is known
 //   schemas    docs/schemas/*.schema.json
 #pragma once
 
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "kthena/base/status.hpp"
+#include "kthena/base/time.hpp"
 #include "kthena/route/decision.hpp"
 #include "kthena/route/explanation.hpp"
 #include "kthena/route/policy.hpp"
@@ -45,11 +47,12 @@ struct RequestDocument {
   std::uint32_t history_total = 0;
   std::vector<std::uint32_t> prefix_depths;   ///< pool order; empty: not known
   std::vector<std::uint32_t> history_depths;  ///< pool order; empty: not known
-  route::Moment moment;
+  Time now_ns = 0;
+  std::uint64_t seed = 0;
 
   /// Borrows from this.
   [[nodiscard]] route::Request view() const noexcept {
-    return {id, model, prompt_tokens, {prefix_depths, prefix_total}, {history_depths, history_total}, sequence};
+    return {id, model, prompt_tokens, {prefix_depths, prefix_total}, {history_depths, history_total}, sequence, now_ns, seed};
   }
 };
 

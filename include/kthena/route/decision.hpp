@@ -18,7 +18,7 @@ enum class Outcome : std::int32_t {
   kNoEndpoint = 1,  ///< nobody can take it; `reason` says why
 };
 
-/// The longest failover list.
+/// The longest ranked list.
 inline constexpr std::size_t kMaxRanked = 16;
 
 struct Decision {
@@ -29,9 +29,14 @@ struct Decision {
   double margin = 0;  ///< score minus that of the runner-up, >= 0; 0 in a tie or without a runner-up
   std::uint32_t candidates = 0;                    ///< endpoints left after the filters
   std::uint32_t ranked_count = 0;                  ///< elements of `ranked` in use
-  std::array<EndpointIndex, kMaxRanked> ranked{};  ///< best first, the chosen one included: the failover list
+  std::array<EndpointIndex, kMaxRanked> ranked{};  ///< best first, the chosen one included
 
-  [[nodiscard]] std::span<const EndpointIndex> failover() const noexcept { return {ranked.data(), ranked_count}; }
+  /// Best first: the chosen one, then those to try when it fails.
+  [[nodiscard]] std::span<const EndpointIndex> ranking() const noexcept { return {ranked.data(), ranked_count}; }
+  /// Those to try when the chosen one fails, in this order.
+  [[nodiscard]] std::span<const EndpointIndex> failover() const noexcept {
+    return ranking().subspan(ranked_count > 0 ? 1 : 0);
+  }
   friend bool operator==(const Decision&, const Decision&) = default;
 };
 

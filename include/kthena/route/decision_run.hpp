@@ -18,12 +18,11 @@ namespace kthena::route {
 class DecisionRun {
  public:
   /// Grows the workspace if the pool is larger than any before; that is the only allocation.
-  DecisionRun(const PoolView& view, const Request& request, const Moment& moment, Workspace& workspace) : view_(view) {
+  DecisionRun(const PoolView& view, const Request& request, Workspace& workspace) : view_(view) {
     workspace.reserve(view.size);
     context_.view_ = &view;
     context_.request_ = &request;
-    context_.moment_ = moment;
-    context_.request_key_ = kthena::route::request_key(request, moment.seed);
+    context_.request_key_ = kthena::route::request_key(request);
     context_.workspace_ = &workspace;
     context_.size_ = view.size;
     left_ = view.size;
@@ -79,7 +78,7 @@ class DecisionRun {
 
   /// The decision. Picks only when start_scoring() returned true.
   template <Picker P>
-  [[nodiscard]] Decision finish(const P& part, std::size_t failover) const noexcept {
+  [[nodiscard]] Decision finish(const P& part, std::size_t ranked_limit) const noexcept {
     Decision decision;
     decision.candidates = static_cast<std::uint32_t>(left_);
     if (view_.size == 0) {
@@ -88,7 +87,7 @@ class DecisionRun {
       decision.reason = {ReasonCode::all_filtered, last_filter_, static_cast<double>(view_.size),
                          static_cast<double>(last_dropped_)};
     } else {
-      part.pick(context_, {context_.workspace_->total_.data(), left_}, failover, decision);
+      part.pick(context_, {context_.workspace_->total_.data(), left_}, ranked_limit, decision);
     }
     return decision;
   }

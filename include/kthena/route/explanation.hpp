@@ -21,12 +21,13 @@ struct ScoreTerm {
 
 struct CandidateExplanation {
   EndpointIndex endpoint;
-  Reason dropped;                 ///< reason none: it is a candidate; else why a filter dropped it
-  std::uint32_t dropped_by = 0;   ///< position of that filter
-  double total = 0;               ///< sum of contributions; 0 when dropped
-  std::uint32_t rank = 0;         ///< 1 = chosen; 0 when dropped. Ranks go beyond the failover list.
-  std::vector<ScoreTerm> terms;   ///< by scorer; empty when dropped
-  Duration oldest_sample_ns = 0;  ///< age of its oldest signal at the moment of the decision; 0 when it has none
+  Reason dropped;                ///< reason none: it is a candidate; else why a filter dropped it
+  std::uint32_t dropped_by = 0;  ///< position of that filter; 0 as well when not dropped
+  double total = 0;              ///< sum of contributions; 0 when dropped
+  std::uint32_t rank = 0;        ///< 1 = chosen; 0 when dropped. Ranks go beyond Decision::ranked.
+  std::vector<ScoreTerm> terms;  ///< by scorer; empty when dropped
+  Duration oldest_age_ns =
+      0;  ///< age of its oldest sample at Request::now_ns; 0 when it has none or they are from later
 };
 
 struct Explanation {

@@ -22,16 +22,16 @@ namespace kthena::route {
 
 /// A number given to a part, by name.
 struct OptionSpec {
-  std::string name;
+  std::string name{};
   double value = 0;
   friend bool operator==(const OptionSpec&, const OptionSpec&) = default;
 };
 
 /// One filter, scorer or picker, by name. `weight` is for scorers: finite, 0..1e9.
 struct PartSpec {
-  std::string name;
+  std::string name{};
   double weight = 1;
-  std::vector<OptionSpec> options;
+  std::vector<OptionSpec> options{};
   friend bool operator==(const PartSpec&, const PartSpec&) = default;
 };
 
@@ -40,7 +40,7 @@ struct PolicySpec {
   std::vector<PartSpec> filters;  ///< run in this order
   std::vector<PartSpec> scorers;  ///< contributions are added in this order
   PartSpec picker{"best-score", 1, {}};
-  std::uint32_t failover = 5;  ///< length of the ranked list, 1..kMaxRanked
+  std::uint32_t ranked_limit = 5;  ///< length of Decision::ranked at most, the chosen one included; 1..kMaxRanked
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };
 
@@ -60,11 +60,12 @@ struct PartInfo {
 /// All parts, filters first, then scorers, then pickers, each in order of registration. [any thread]
 std::vector<PartInfo> list_parts();
 
-/// Whether a request fits a pool: depths are absent or one per endpoint, prompts not longer than kMaxBlocks. kInvalidArgument names the field. [any thread]
-Status check(const PoolView& view, const Request& request);
+/// Whether a request fits a pool: depths are absent or one per endpoint, prompts not longer than kMaxBlocks.
+/// kInvalidArgument names the field. [any thread]
+Status check_request(const PoolView& view, const Request& request);
 
 /// All that is wrong with a spec, by path: unknown or repeated names, weights that are negative, not finite or above 1e9, unknown,
-/// repeated or out-of-range options, failover out of range, no scorer for a picker that needs one. [any thread]
+/// repeated or out-of-range options, ranked_limit out of range, no scorer for a picker that needs one. [any thread]
 Faults find_faults(const PolicySpec& spec);
 
 /// Immutable; copies share. decide and explain may run in many threads, each with its own Workspace.
@@ -75,16 +76,17 @@ class Policy {
 
   [[nodiscard]] const PolicySpec& spec() const noexcept;
 
-  /// `request` must pass check(). Allocates only while `workspace` is smaller than the pool.
-  [[nodiscard]] Decision decide(const PoolView& view, const Request& request, const Moment& moment,
-                                Workspace& workspace) const;
-  [[nodiscard]] Decision decide(const PoolSnapshot& pool, const Request& request, const Moment& moment,
-                                Workspace& workspace) const {
-    return decide(pool.view(), request, moment, workspace);
+  /// `request` must pass check_request(): depths of another length count as not known. Allocates only while `workspace` is smaller than the pool.
+  [[nodiscard]] Decision decide(const PoolView& view, const Request& request, Workspace& workspace) const;
+  [[nodiscard]] Decision decide(const PoolSnapshot& pool, const Request& request, Workspace& workspace) const {
+    return decide(pool.view(), request, workspace);
   }
 
-  /// The same decision, taken apart.
-  [[nodiscard]] Explanation explain(const PoolView& view, const Request& request, const Moment& moment) const;
+  /// The same decision, taken apart. Allocates.
+  [[nodiscard]] Explanation explain(const PoolView& view, const Request& request) const;
+  [[nodiscard]] Explanation explain(const PoolSnapshot& pool, const Request& request) const {
+    return explain(pool.view(), request);
+  }
 
  private:
   friend Faults find_faults(const PolicySpec& spec);

@@ -5,7 +5,8 @@
 //
 //   Build      PoolBuilder checks everything, lists all faults together, sorts by id.
 //   Refresh    PoolSnapshot::set_signal replaces one column; membership never changes, a new set of endpoints is a new snapshot.
-//   Threads    a snapshot may be read by any number of threads while nobody calls set_signal.
+//   Threads    a snapshot may be read by any number of threads while nobody calls set_signal or set_value. Beside deciding threads: copy
+//              it (O(n), about 100 bytes per endpoint), change the copy, hand it over by a shared pointer.
 #pragma once
 
 #include <array>
@@ -39,8 +40,8 @@ struct PoolView {
 
 /// One signal of one endpoint.
 struct Sample {
-  double value = 0;  ///< finite, 0..info(signal).maximum
-  Time sampled_ns = 0;
+  double value = 0;          ///< finite, 0..info(signal).maximum
+  Time sampled_ns = kNever;  ///< kNever: at a time that is not known
 };
 
 /// One endpoint as a row.
@@ -49,7 +50,7 @@ struct Endpoint {
   std::array<std::optional<Sample>, kSignalCount> signals{};  ///< by Signal; nullopt: never sampled
   std::vector<std::string> models{};                          ///< served model and adapter names; any order
 
-  Endpoint& set(Signal signal, double value, Time sampled_ns = 0) {
+  Endpoint& set(Signal signal, double value, Time sampled_ns = kNever) {
     signals[static_cast<std::size_t>(signal)] = Sample{value, sampled_ns};
     return *this;
   }
@@ -65,7 +66,10 @@ class PoolSnapshot {
   ~PoolSnapshot();
 
   [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
-  [[nodiscard]] std::string_view id(EndpointIndex endpoint) const noexcept { return ids_[endpoint.value]; }
+  /// Empty when there is no such endpoint.
+  [[nodiscard]] std::string_view id(EndpointIndex endpoint) const noexcept {
+    return endpoint.value < ids_.size() ? std::string_view(ids_[endpoint.value]) : std::string_view();
+  }
   /// Ids in pool order, ascending by bytes.
   [[nodiscard]] std::span<const std::string> ids() const noexcept { return ids_; }
   /// None when there is no such endpoint. O(log n).
@@ -80,6 +84,9 @@ class PoolSnapshot {
   Status set_signal(Signal signal, std::span<const double> values, Time sampled_ns);
   /// The same with a sample time for each endpoint.
   Status set_signal(Signal signal, std::span<const double> values, std::span<const Time> sampled_ns);
+
+  /// Sets one value, or forgets it (kMissing): for signals that change with every request, as in_flight does. O(1) once the column exists.
+  Status set_value(EndpointIndex endpoint, Signal signal, double value, Time sampled_ns);
 
   /// Valid while the snapshot lives and is not assigned to.
   [[nodiscard]] const PoolView& view() const noexcept { return view_; }

@@ -17,29 +17,29 @@ inline constexpr std::uint32_t kMaxBlocks = 0x7FFFFFFF;
 
 /// How much of the prompt each endpoint is known to hold.
 struct PrefixMatch {
-  std::span<const std::uint32_t> depth_blocks{};  ///< leading blocks held, by endpoint in pool order; empty: not known
-  std::uint32_t total_blocks = 0;               ///< blocks of the prompt, 0..kMaxBlocks; depths above it count as it
+  std::span<const std::uint32_t>
+      depth_blocks{};  ///< leading blocks held, one per endpoint in pool order; empty: not known
+  std::uint32_t total_blocks =
+      0;  ///< full blocks of the prompt, as PrefixQuery::size_blocks(); depths above it count as it
 };
 
 struct Request {
-  std::string_view id;  ///< ties and random choices hang on it; requests with equal id, sequence and seed decide alike
-  std::string_view model;  ///< model or adapter the client asked for
-  std::uint32_t prompt_tokens = 0;
-  PrefixMatch prefix;  ///< from an index of what engines hold
+  std::string_view id{};            ///< ties and random choices hang on it, with `sequence` and `seed`
+  std::string_view model{};         ///< model or adapter the client asked for; read by the filter lora-affinity alone
+  std::uint32_t prompt_tokens = 0;  ///< for logs and later policies; no part reads it yet
+  PrefixMatch prefix{};             ///< from an index of what engines hold; read by kvcache-aware
   PrefixMatch
-      history;  ///< from the router's own memory of what it sent; where absent, policies that want it read `prefix`
-  std::uint64_t sequence = 0;  ///< count of requests so far, carried by the caller; round robin follows it
+      history{};  ///< from the router's own memory of what it sent; read by prefix-cache, which takes `prefix` without it
+  std::uint64_t sequence =
+      0;            ///< count of requests so far, carried by the caller; round robin follows it, ties depend on it
+  Time now_ns = 0;  ///< ages in explanations count from here
+  std::uint64_t seed =
+      0;  ///< the router's; secret where clients must not steer ties. Not related to the seed of an index.
 };
 
-/// The arguments that are not about the request.
-struct Moment {
-  Time now_ns = 0;
-  std::uint64_t seed = 0;
-};
-
-/// The key of a request for ties and random choices.
-constexpr std::uint64_t request_key(const Request& request, std::uint64_t seed) noexcept {
-  return combine64(combine64(hash_id(request.id), seed), request.sequence);
+/// The key of a request for ties and random choices: requests with equal id, sequence and seed decide alike.
+constexpr std::uint64_t request_key(const Request& request) noexcept {
+  return combine64(combine64(hash_id(request.id), request.seed), request.sequence);
 }
 
 /// The order in which an endpoint stands among equals for a request: smaller first.

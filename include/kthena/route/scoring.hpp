@@ -1,8 +1,8 @@
 // include/kthena/route/scoring.hpp
 //
 // What a policy part is, and what it sees: the concepts Filter, Scorer and Picker, the ScoreContext they read and the Workspace that
-// holds the scratch columns. A part is a small value type; adding one means one header in policies/ and one line in the registry
-// (src/route/registry.cpp).
+// holds the scratch columns. A part is a small value type with a static kName and noexcept members. A part of one's own works in a
+// Pipeline; one of the library is a header in policies/ and an entry in src/route/registry.hpp.
 #pragma once
 
 #include <algorithm>
@@ -60,7 +60,6 @@ class ScoreContext {
   [[nodiscard]] std::span<const std::uint32_t> history_depths() const noexcept { return depths(1, history()); }
   [[nodiscard]] std::uint32_t history_total() const noexcept { return history().total_blocks; }
   [[nodiscard]] const Request& request() const noexcept { return *request_; }
-  [[nodiscard]] const Moment& moment() const noexcept { return moment_; }
   [[nodiscard]] std::uint64_t request_key() const noexcept { return request_key_; }
   /// The endpoint behind a candidate.
   [[nodiscard]] EndpointIndex endpoint(std::size_t candidate) const noexcept {
@@ -70,13 +69,12 @@ class ScoreContext {
  private:
   friend class DecisionRun;
   [[nodiscard]] const PrefixMatch& history() const noexcept {
-    return request_->history.total_blocks > 0 ? request_->history : request_->prefix;
+    return request_->history.depth_blocks.empty() ? request_->prefix : request_->history;
   }
   [[nodiscard]] std::span<const std::uint32_t> depths(std::size_t slot, const PrefixMatch& match) const noexcept;
 
   const PoolView* view_ = nullptr;
   const Request* request_ = nullptr;
-  Moment moment_;
   std::uint64_t request_key_ = 0;
   Workspace* workspace_ = nullptr;
   std::size_t size_ = 0;
@@ -95,7 +93,17 @@ concept Filter = requires(const T& part, const PoolView& view, const Request& re
   { part.explain(view, request, endpoint) } -> std::same_as<Reason>;
 };
 
-/// Writes an opinion for each candidate, higher is better; NaN abstains and contributes 0.
+/// Writes an opinion for each candidate, higher is better, by convention 0..100 so that weights compare. out.size() is context.size(), its
+/// contents are not specified; every element must be written. NaN (or infinity) abstains and adds 0: that is the lowest opinion the parts of
+/// the library have, so who is not known does not win by it.
+///
+///   struct FreeMemory {                                                         // 100 below 80 % KV usage, else 0
+///     static constexpr std::string_view kName = "free-memory";
+///     void score(const ScoreContext& context, std::span<double> out) const noexcept {
+///       const std::span<const double> usage = context.column(Signal::kKvUsage);  // kMissing stays NaN: abstains
+///       for (std::size_t i = 0; i < out.size(); ++i) out[i] = is_missing(usage[i]) ? usage[i] : usage[i] < 0.8 ? 100 : 0;
+///     }
+///   };
 template <class T>
 concept Scorer = requires(const T& part, const ScoreContext& context, std::span<double> out) {
   { T::kName } -> std::convertible_to<std::string_view>;
@@ -104,7 +112,7 @@ concept Scorer = requires(const T& part, const ScoreContext& context, std::span<
 };
 
 /// Fills outcome, endpoint, ranked, reason, score and margin from the totals (one per candidate, at least one candidate). `limit` is
-/// the length of the failover list, 1..kMaxRanked.
+/// how many places `ranked` may have, 1..kMaxRanked.
 template <class T>
 concept Picker = requires(const T& part, const ScoreContext& context, std::span<const double> totals, std::size_t limit,
                           Decision& decision) {

@@ -24,12 +24,12 @@ Decision pick(const std::vector<double>& scores, std::size_t failover) {
   const PoolSnapshot pool = pool_of(rows);
   Workspace workspace;
   return Pipeline(Filters{}, Scorers{Weighted{AsGiven{}}}, BestScore{}, failover)
-      .decide(pool.view(), {"request"}, {}, workspace);
+      .decide(pool.view(), {"request"}, workspace);
 }
 
 std::vector<std::uint32_t> positions(const Decision& decision) {
   std::vector<std::uint32_t> out;
-  for (const EndpointIndex endpoint : decision.failover()) out.push_back(endpoint.value);
+  for (const EndpointIndex endpoint : decision.ranking()) out.push_back(endpoint.value);
   return out;
 }
 

@@ -57,8 +57,11 @@ TEST_CASE("prefix-cache reads the history and kvcache-aware the engines' word", 
   request.history = {history, 6};
   CHECK(same(opinions(PrefixCache(), pool, request), {100, 50}));
   CHECK(same(opinions(KvCacheAware(), pool, request), {25, 100}));
-  request.history = {{}, 6};  // a prompt of six blocks that nobody was sent before
+  const Depths nobody = {0, 0};
+  request.history = {nobody, 6};  // a prompt of six blocks that nobody was sent before
   CHECK(same(opinions(PrefixCache(), pool, request), {0, 0}));
+  request.history = {{}, 6};  // without depths nothing is known, whatever the length
+  CHECK(same(opinions(PrefixCache(), pool, request), {25, 100}));
   request.prefix = {};
   CHECK(same(opinions(KvCacheAware(), pool, request), {0, 0}));
 }

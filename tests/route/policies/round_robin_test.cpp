@@ -13,7 +13,7 @@ TEST_CASE("round-robin gives each endpoint every n-th request", "[route][round-r
     const PoolSnapshot pool = plain_pool(size);
     Request request{"request"};
     for (request.sequence = 0; request.sequence < 3 * size; ++request.sequence) {
-      const Decision decision = policy.decide(pool, request, {}, workspace);
+      const Decision decision = policy.decide(pool, request, workspace);
       INFO("of " << size << ", sequence " << request.sequence);
       REQUIRE(decision.outcome == Outcome::kRouted);
       REQUIRE(decision.endpoint.value == request.sequence % size);
@@ -33,6 +33,6 @@ TEST_CASE("round-robin takes turns among those that are left", "[route][round-ro
   std::string order;
   Request request{"request"};
   for (request.sequence = 0; request.sequence < 6; ++request.sequence)
-    order += pool.id(policy.decide(pool, request, {}, workspace).endpoint);
+    order += pool.id(policy.decide(pool, request, workspace).endpoint);
   CHECK(order == "acdacd");
 }

@@ -92,7 +92,7 @@ def render(explanation: Explanation, policy: str) -> str:
 
 
 def _row(candidate: CandidateExplanation, scorers: int) -> list[str]:
-    age = f"{candidate.oldest_sample_ns / 1e6:,.0f} ms" if candidate.oldest_sample_ns else "-"
+    age = f"{candidate.oldest_age_ns / 1e6:,.0f} ms" if candidate.oldest_age_ns else "-"
     if candidate.dropped is not None:
         dropped = f"{candidate.dropped_by}: {candidate.dropped.name.lower()}"
         return ["-", candidate.endpoint, "-", *["-"] * scorers, age, dropped]
