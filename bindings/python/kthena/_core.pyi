@@ -46,6 +46,12 @@ class Pool:
         in_flight: npt.NDArray[np.float64] | None = None,
         sampled_ns: int | npt.NDArray[np.int64],
     ) -> None: ...
+    def set(self, name: str, endpoint: str | int, value: float, *, sampled_ns: int) -> None:
+        """Replaces one value, NaN: not sampled; `endpoint` is an id or an index.
+
+        For a signal that changes with every request, as in_flight does.
+        """
+
     def signal(self, name: str) -> npt.NDArray[np.float64]:
         """One column by endpoint, a copy; NaN where it was never sampled."""
 

@@ -190,6 +190,27 @@ py::array_t<std::int64_t> sampled_ns(Pool& pool, std::string_view name) {
   return times;
 }
 
+/// One value. `endpoint` is an id or an index.
+void set(Pool& pool, std::string_view name, const py::object& endpoint, double value, std::int64_t sampled_ns) {
+  const std::int32_t which = find_signal(name);
+  std::uint32_t index = KTHENA_NONE;
+  if (PyUnicode_Check(endpoint.ptr())) {
+    index = kthena_pool_find(pool.get(), borrow(endpoint.cast<std::string_view>()));
+    if (index == KTHENA_NONE) raise_error(KTHENA_NOT_FOUND, "there is no endpoint \"" + endpoint.cast<std::string>() + "\"");
+  } else {
+    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(endpoint.ptr()));
+    if (!number) throw py::error_already_set();
+    const std::size_t at = PyLong_AsSize_t(number.ptr());
+    if (PyErr_Occurred() != nullptr) PyErr_Clear();  // negative or huge: all bits set, which is no index either
+    if (at >= pool.size()) raise_error(KTHENA_INVALID_ARGUMENT, "endpoint: no such index in a pool of " + std::to_string(pool.size()));
+    index = static_cast<std::uint32_t>(at);
+  }
+  Error error;
+  kthena_status status = KTHENA_OK;
+  pool.run<WriteLock>([&] { status = kthena_pool_set_value(pool.get(), index, which, value, sampled_ns, &error); });
+  check(status, error);
+}
+
 py::object find(const Pool& pool, std::string_view id) {
   const std::uint32_t endpoint = kthena_pool_find(pool.get(), borrow(id));
   if (endpoint == KTHENA_NONE) return py::none();
@@ -224,6 +245,8 @@ void register_pool(py::module_& module, State& state) {
           py::kw_only(), "running"_a = py::none(), "waiting"_a = py::none(), "kv_usage"_a = py::none(),
           "ttft_s"_a = py::none(), "tpot_s"_a = py::none(), "in_flight"_a = py::none(), "sampled_ns"_a,
           "Replaces columns. Arrays of float64 are read in place.")
+      .def("set", &set, "name"_a, "endpoint"_a, "value"_a, py::kw_only(), "sampled_ns"_a,
+           "Replaces one value, by id or index.")
       .def("signal", &signal, "name"_a, "One column; NaN where never sampled.")
       .def("sampled_ns", &sampled_ns, "name"_a, "Sample times of one column.");
   state.pool_type = reinterpret_cast<PyTypeObject*>(type.ptr());

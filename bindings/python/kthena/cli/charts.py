@@ -57,7 +57,7 @@ def load_over_time(name: str, load: Load, most: int, css: str) -> str:
     lows, highs = [min(sample) for sample in load.samples], [max(sample) for sample in load.samples]
     means = [sum(sample) / len(sample) for sample in load.samples]
     times = [x(at) for at in load.times]
-    body = svg.axes(x, y, "s", "requests per engine: least, mean and most", x_ticks=5, y_ticks=3)
+    body = svg.axes(x, y, "time, s", "requests per engine: least, mean and most", x_ticks=5, y_ticks=3)
     body += svg.band(times, [y(low) for low in lows], [y(high) for high in highs], f"band {css}")
     body += svg.line(times, [y(mean) for mean in means], f"mean {css}")
 
@@ -65,7 +65,7 @@ def load_over_time(name: str, load: Load, most: int, css: str) -> str:
     part = slice(first, first + CLOSE_UP)
     begin, end = load.times[part][0], load.times[part][-1]
     x = svg.Scale(begin, max(end, begin + 1e-9), 516, 748)
-    body += svg.axes(x, y, "s", "close-up, a line per engine", x_ticks=3, y_ticks=3)
+    body += svg.axes(x, y, "time, s", "close-up, a line per engine", x_ticks=3, y_ticks=3)
     times = [x(at) for at in load.times[part]]
     for engine in range(len(load.samples[0])):
         body += svg.line(times, [y(sample[engine]) for sample in load.samples[part]], f"engine e{engine % 4}")

@@ -7,7 +7,7 @@ import json
 import re
 
 from kthena.cli import table
-from kthena.cli.faults import Faults
+from kthena.cli.faults import Faults, split_message
 from kthena.cli.files import read_text
 from kthena.cli.policies import read_policy
 from kthena.errors import KthenaError
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         text = decide_json(document)
     except KthenaError as error:
         files = {"pool": options.pool, "request": options.request, "policy": options.policy}
-        for fault in error.message.split("; "):
+        for fault in split_message(error.message):
             part = re.split(r"[.:\[]", fault, maxsplit=1)[0]
             faults.add(f"{files[part]}: {fault}" if part in files else fault)
         faults.raise_if_any()

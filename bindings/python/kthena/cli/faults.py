@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -13,6 +14,11 @@ class Refused(Exception):
         super().__init__()
         self.faults = list(faults)
         self.exit_code = exit_code
+
+
+def split_message(message: str) -> list[str]:
+    """The faults of a message of the library: each begins with a place and a colon, and they are joined by `"; "`."""
+    return re.split(r"; (?=(?:line \d+|[^\s:]+): )", message)
 
 
 class Faults:
@@ -29,8 +35,8 @@ class Faults:
             self._faults.append(fault)
 
     def add_message(self, where: str, message: str) -> None:
-        """A message of the library, which joins its faults by `"; "`."""
-        for fault in message.split("; "):
+        """A message of the library."""
+        for fault in split_message(message):
             self.add(f"{where}: {fault}")
 
     def raise_if_any(self) -> None:

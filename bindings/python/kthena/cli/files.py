@@ -54,6 +54,8 @@ class Output:
         temporary = os.path.join(directory, f".{name}.{os.getpid()}.part")
         self._handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         self._temporary = temporary
+        if os.path.exists(self._target):
+            os.fchmod(self._handle, stat.S_IMODE(os.stat(self._target).st_mode))
 
     def write(self) -> None:
         """Puts `content` into the temporary file, not yet in place."""

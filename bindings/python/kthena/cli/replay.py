@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
-from kthena.cli.faults import Faults, Refused
+from kthena.cli.faults import Faults, Refused, split_message
 from kthena.cli.files import Outputs, read_bytes
 from kthena.cli.policies import NamedPolicy, read_policies
 from kthena.cli.progress import Progress
@@ -66,7 +67,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--concurrency", metavar="C", help="closed loop: requests in flight at most (default for gsp: 300)")
     add("--speed", metavar="X", help="open loop: the trace's times divided by X (default for traces: 1)")
     add("--runs", default="1", metavar="K", help="times that the same requests are sent, with warm caches (default: 1)")
-    add("--seed", default="1", metavar="S", help="of ties and random choices (default: 1)")
+    add("--seed", default="1", metavar="S", help="of generated workloads, ties and random choices (default: 1)")
     add("--poll-interval", metavar="S", help="seconds between readings of engine metrics (default: gsp 2.7, traces 1)")
     add("--limit", metavar="REQUESTS", help="only the first requests of the workload")
     add("--json", metavar="F", help="write the results as JSON")
@@ -92,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
         finished = _run_jobs(jobs)
         reports = [(name, simulation.report()) for name, simulation in finished]
         setup = _describe(options, scenario, reports[0][1])
-        results = compare(reports, {name: row for name, report in reports if (row := report.get("published"))})
+        results = compare(reports, {name: row for name, report in reports if (row := report["published"])})
         print(render_table(setup, results))
         if outputs.wants("--json"):
             outputs.set("--json", render_json(setup, results))
@@ -113,12 +114,13 @@ def _read_scenario(options: argparse.Namespace, faults: Faults) -> dict[str, Any
     limit = faults.integer("--limit", options.limit, 1, 2**63 - 1)
     if concurrency is None:
         concurrency = 0 if speed is not None else defaults.concurrency
+    name = os.path.basename(options.workload)
     scenario: dict[str, Any] = {
-        "workload": {"name": options.workload} if options.workload in GENERATED else {"trace": "auto"},
+        "workload": options.workload if options.workload in GENERATED else {"trace": {"name": name}},
         "replicas": defaults.replicas if replicas is None else replicas,
         "engine": options.engine_model or defaults.engine,
-        "client": {"concurrency": concurrency} if concurrency else {"speed": 1.0 if speed is None else speed},
-        "poll_interval_ns": round((defaults.poll_interval_s if poll is None else poll) * 1e9),
+        "client": {"concurrency": concurrency} if concurrency else {"concurrency": 0, "speed": speed or 1.0},
+        "poll_interval_s": defaults.poll_interval_s if poll is None else poll,
         "runs": faults.integer("--runs", options.runs, 1, 1000),
         "seed": faults.integer("--seed", options.seed, 0, 2**64 - 1),
     }
@@ -132,12 +134,20 @@ def _make_jobs(
 ) -> list[Job]:
     jobs = []
     for policy in policies:
+        document = json.dumps({**scenario, "policy": json.loads(policy.text)})
         try:
-            text = json.dumps({**scenario, "policy": json.loads(policy.text)})
-            jobs.append(Job(policy, Simulation(text, trace)))
+            jobs.append(Job(policy, Simulation(document, trace)))
         except KthenaError as error:
-            faults.add_message(workload if "line " in error.message else "scenario", error.message)
+            for fault in split_message(error.message):
+                faults.add(_at_the_option(workload, fault))
     return jobs
+
+
+def _at_the_option(workload: str, fault: str) -> str:
+    """Says where a fault of a scenario comes from: the trace, or an option of the command line."""
+    member = re.split(r"[.:\[]", fault, maxsplit=1)[0]
+    option = {"engine": "--engine-model"}.get(member)
+    return f"{workload if option is None else option}: {fault}"
 
 
 def _run_jobs(jobs: list[Job]) -> list[tuple[str, Simulation]]:
@@ -171,9 +181,8 @@ def _run_jobs(jobs: list[Job]) -> list[tuple[str, Simulation]]:
 
 
 def _describe(options: argparse.Namespace, scenario: dict[str, Any], report: dict[str, Any]) -> Setup:
-    client = scenario["client"]
-    concurrency, speed = client.get("concurrency", 0), client.get("speed", 1.0)
-    poll = scenario["poll_interval_ns"] / 1e9
+    concurrency, speed = scenario["client"]["concurrency"], scenario["client"].get("speed", 1.0)
+    poll = scenario["poll_interval_s"]
     command = ["kthena", "replay", "--workload", options.workload, "--policies", options.policies]
     command += ["--replicas", str(scenario["replicas"]), "--engine-model", scenario["engine"]]
     command += ["--concurrency", str(concurrency)] if concurrency else ["--speed", f"{speed:g}"]
@@ -181,11 +190,11 @@ def _describe(options: argparse.Namespace, scenario: dict[str, Any], report: dic
     if "request_limit" in scenario:
         command += ["--limit", str(scenario["request_limit"])]
     return Setup(
-        workload=options.workload if options.workload in GENERATED else os.path.basename(options.workload),
-        requests=report["total"]["requests"] // scenario["runs"],
+        workload=os.path.basename(options.workload),
+        requests=report["requests"],
         replicas=scenario["replicas"],
-        engine=scenario["engine"],
-        engine_constants=report.get("engine_model", {}),
+        engine=report["engine"],
+        engine_constants=report["engine_model"],
         concurrency=concurrency,
         speed=speed,
         runs=scenario["runs"],

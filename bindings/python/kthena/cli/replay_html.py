@@ -11,6 +11,11 @@ from kthena.cli.replay_text import notes
 from kthena.cli.results import PolicyResult, Setup
 from kthena.version import __version__
 
+PUBLISHED = (
+    "Below a number: what Kthena published for its benchmark of 2025-09, and how far the model is from it. Hardware and "
+    "weights are not stated there."
+)
+
 
 def render_html(setup: Setup, results: list[PolicyResult]) -> str:
     policies = "1 policy" if len(results) == 1 else f"{len(results)} policies"
@@ -23,7 +28,8 @@ def render_html(setup: Setup, results: list[PolicyResult]) -> str:
         f'<p class="lead">{escape(_finding(results))}</p>',
         f'<p class="soft">{escape(setup.sentence())} No hardware was run: this compares policies in a model.</p>',
         "<h2>Results</h2>",
-        _table(setup, results),
+        f"<p>{escape(PUBLISHED)}</p>" if any(result.published for result in results) else "",
+        _table(results),
         *(f'<p class="note">{escape(note)}</p>' for note in notes(results)),
         "<h2>Time to first token</h2>",
         "<p>How large a share of all requests had its first token within a time. Further left is better.</p>",
@@ -89,15 +95,9 @@ def _grid(caption: str, heads: list[str], rows: list[str], css: str = "") -> str
     )
 
 
-def _table(setup: Setup, results: list[PolicyResult]) -> str:
-    published = any(result.published for result in results)
+def _table(results: list[PolicyResult]) -> str:
     top = max(float(result.total["throughput_rps"]) for result in results)
-    caption = "Simulated. Times in seconds, from the client's send."
-    if published:
-        caption += (
-            " Below a number: what Kthena published for its benchmark of 2025-09 (hardware and weights not stated "
-            "there), and how far the model is from it."
-        )
+    caption = "Simulated; times in seconds from the client's send."
     heads = [
         "policy",
         "requests per s",

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""What a decision costs from Python, beside the cost of an empty call in the same run.
+
+    python bench/python_bench.py [--repeat N]
+
+Names are stable. A time is the least of N repeats of many calls, in ns; on a busy machine only ratios to the empty call
+travel. `prefix depths given` hands over a numpy array of uint32; `pool update` replaces three columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import timeit
+from collections.abc import Callable
+
+import kthena
+import numpy as np
+
+
+def measure(call: Callable[[], object], repeat: int) -> float:
+    timer = timeit.Timer(call)
+    number, _ = timer.autorange()
+    number = max(number // 10, 1)
+    return min(timer.repeat(repeat=repeat, number=number)) / number * 1e9
+
+
+def make_pool(endpoints: int) -> kthena.Pool:
+    pool = kthena.Pool([f"pod-{i:04}" for i in range(endpoints)])
+    load = np.array([kthena.random_u64(1, 0, i) % 50 for i in range(endpoints)], dtype=np.float64)
+    pool.update(
+        running=load,
+        waiting=load * 0,
+        in_flight=load,
+        kv_usage=load / 100,
+        ttft_s=load / 10,
+        tpot_s=load / 1000,
+        sampled_ns=0,
+    )
+    return pool
+
+
+def benchmarks() -> dict[str, Callable[[], object]]:
+    found: dict[str, Callable[[], object]] = {"BM_Python_EmptyCall": lambda: None}
+    for preset in ("kthena-default", "random"):
+        policy = kthena.Policy(preset)
+        for endpoints in (16, 64, 1024):
+            pool = make_pool(endpoints)
+            depths = np.zeros(endpoints, dtype=np.uint32)
+            depths[endpoints // 2] = 30
+
+            def plain(policy: kthena.Policy = policy, pool: kthena.Pool = pool) -> object:
+                return policy.decide(pool, id="request-1", model="m", now_ns=1, seed=1)
+
+            def given(policy: kthena.Policy = policy, pool: kthena.Pool = pool, depths: object = depths) -> object:
+                return policy.decide(
+                    pool, id="request-1", model="m", prefix_depths=depths, prefix_total=32, sequence=7, now_ns=1, seed=1
+                )
+
+            found[f"BM_Python_Decide/{preset}/{endpoints}"] = plain
+            found[f"BM_Python_DecideWithDepths/{preset}/{endpoints}"] = given
+    decision = kthena.Policy("random").decide(make_pool(16), id="request-1")
+    found["BM_Python_DecisionEndpoint"] = lambda: decision.endpoint
+    found["BM_Python_DecisionRanked"] = lambda: decision.ranked
+    pool, column = make_pool(1024), np.ones(1024)
+    found["BM_Python_PoolUpdate/1024"] = lambda: pool.update(
+        running=column, waiting=column, kv_usage=column, sampled_ns=1
+    )
+    index = kthena.PrefixIndex(seed=1)
+    tokens = np.arange(272 * 16, dtype=np.uint32)
+    for worker in range(16):
+        names = np.arange(1, 273, dtype=np.uint64)
+        index.store(index.add_worker(f"pod-{worker:04}"), tokens=tokens, engine_hashes=names)
+    query, out = index.query().extend(tokens), np.zeros(16, dtype=np.uint32)
+    workers = index.workers(f"pod-{worker:04}" for worker in range(16))
+    found["BM_Python_PrefixFind/272x16"] = lambda: index.find(query, workers=workers, out=out)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeat", type=int, default=20)
+    repeat = parser.parse_args().repeat
+    empty = 0.0
+    print(f"{'benchmark':50} {'ns':>10} {'empty calls':>12}")
+    for name, call in benchmarks().items():
+        time = measure(call, repeat)
+        empty = empty or time
+        print(f"{name:50} {time:10,.0f} {time / empty:12.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The decisions of tests/vectors/route: input documents and expected bytes (see the README there)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kthena
+import numpy as np
+
+ROOT = Path(__file__).parents[3]
+ROUTE = ROOT / "tests" / "vectors" / "route"
+ROUTE_ERRORS = ROOT / "tests" / "vectors" / "route_errors"
+
+
+def cases(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob("*.json")):
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text)["cases"]
+        raw = expected_texts(text)
+        for i, case in enumerate(found):
+            yield case | {"file": path.name, "expect_text": raw[i] if raw else None}
+
+
+def expected_texts(text: str) -> list[str]:
+    """What stands after each "expect", as it is in the file."""
+    texts = []
+    mark = '"expect": '
+    at = text.find(mark)
+    while at >= 0:
+        begin = at + len(mark)
+        _, end = json.JSONDecoder().raw_decode(text, begin)
+        texts.append(text[begin:end])
+        at = text.find(mark, end)
+    return texts
+
+
+def pool_of(document: dict[str, Any]) -> kthena.Pool:
+    """The pool through the typed interface, column by column."""
+    rows = document["endpoints"]
+    models = [row.get("models", []) for row in rows] if any("models" in row for row in rows) else None
+    pool = kthena.Pool([row["id"] for row in rows], models)
+    for name in kthena.SIGNALS:
+        values, times = [], []
+        for row in rows:
+            sample = row.get(name)
+            sampled_ns = row.get("sampled_ns", 0)
+            if isinstance(sample, dict):
+                sampled_ns = sample.get("sampled_ns", sampled_ns)
+                sample = sample["value"]
+            values.append(np.nan if sample is None else float(sample))
+            times.append(sampled_ns)
+        column = {name: np.array(values, dtype=np.float64)}
+        pool.update(**column, sampled_ns=np.array(times, dtype=np.int64))  # type: ignore[arg-type]
+    return pool
+
+
+def policy_of(document: Any) -> kthena.Policy:
+    if isinstance(document, str):
+        return kthena.Policy(document)
+    return kthena.Policy.from_json(document)
+
+
+def request_of(document: dict[str, Any], pool: kthena.Pool) -> dict[str, Any]:
+    """Arguments of decide()."""
+    arguments: dict[str, Any] = {"id": document.get("id", "")}
+    for name in ("model", "prompt_tokens", "sequence", "now_ns", "seed"):
+        if name in document:
+            arguments[name] = document[name]
+    for name in ("prefix", "history"):
+        match = document.get(name)
+        if match is None:
+            continue
+        arguments[f"{name}_total"] = match.get("total_blocks", 0)
+        if "depth_blocks" in match:
+            depths = [match["depth_blocks"].get(id, 0) for id in pool.ids]
+            arguments[f"{name}_depths"] = np.array(depths, dtype=np.uint32)
+    return arguments
