@@ -15,6 +15,7 @@
 #include "kthena/route/policy.hpp"
 #include "kthena/route/pool.hpp"
 #include "kthena/route/scoring.hpp"
+#include "kthena/sim/simulation.hpp"
 
 /// A pool and the numbers its caller knows the endpoints by. Where the caller gave them in the order of ids, `to_pool` and `to_caller`
 /// are empty and both orders are one.
@@ -58,4 +59,8 @@ struct kthena_prefix_index {
 
 struct kthena_prefix_query {
   kthena::prefix::PrefixQuery query;
+};
+
+struct kthena_simulation {
+  kthena::sim::Simulation simulation;
 };

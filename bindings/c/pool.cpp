@@ -52,11 +52,15 @@ Result<std::unique_ptr<kthena_pool>> make_pool(std::vector<route::Endpoint> endp
   return pool;
 }
 
+kthena_status check_signal(int32_t signal, kthena_error* error) {
+  if (signal >= 0 && signal < KTHENA_SIGNAL_COUNT) return KTHENA_OK;
+  return c::refuse(error, "signal", "no signal " + std::to_string(signal));
+}
+
 kthena_status check_column(const kthena_pool* pool, int32_t signal, const double* values, std::size_t n,
                            kthena_error* error) {
   if (pool == nullptr) return c::refuse_null(error, "pool");
-  if (signal < 0 || signal >= KTHENA_SIGNAL_COUNT)
-    return c::refuse(error, "signal", "no signal " + std::to_string(signal));
+  if (kthena_status status = check_signal(signal, error); status != KTHENA_OK) return status;
   if (n != pool->snapshot.size()) {
     return c::refuse(error, "n",
                      std::to_string(n) + ", but the pool has " + std::to_string(pool->snapshot.size()) + " endpoints");
@@ -139,6 +143,22 @@ kthena_status kthena_pool_set_signal(kthena_pool* pool, int32_t signal, const do
     const Status status = sampled_ns == nullptr
                               ? pool->snapshot.set_signal(which, ordered, Time{all_sampled_ns})
                               : pool->snapshot.set_signal(which, ordered, pool->order(sampled_ns, time_column));
+    return status.ok() ? KTHENA_OK : c::fail(error, status);
+  });
+}
+
+kthena_status kthena_pool_set_value(kthena_pool* pool, uint32_t endpoint, int32_t signal, double value,
+                                    int64_t sampled_ns, kthena_error* error) {
+  return guarded(error, [&]() -> kthena_status {
+    if (pool == nullptr) return c::refuse_null(error, "pool");
+    if (kthena_status status = check_signal(signal, error); status != KTHENA_OK) return status;
+    if (endpoint >= pool->snapshot.size()) {
+      return c::refuse(
+          error, "endpoint",
+          "no endpoint " + std::to_string(endpoint) + " in a pool of " + std::to_string(pool->snapshot.size()));
+    }
+    const Status status =
+        pool->snapshot.set_value(pool->in_pool(endpoint), static_cast<route::Signal>(signal), value, sampled_ns);
     return status.ok() ? KTHENA_OK : c::fail(error, status);
   });
 }

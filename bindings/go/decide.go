@@ -60,7 +60,7 @@ import (
 // Match says how much of a prompt each endpoint is known to hold.
 type Match struct {
 	Depths []uint32 // leading blocks held, one for each endpoint in the order of the pool; nil: not known
-	Total  uint32   // blocks of the prompt
+	Total  uint32   // full blocks of the prompt; 0: no depths, or all of them 0
 }
 
 // Request is what a decision may know about a request.
@@ -110,8 +110,11 @@ type Decision struct {
 	ranked        [MaxRanked]int
 }
 
-// Failover returns the best endpoints, best first, the chosen one included. The slice is part of d.
-func (d *Decision) Failover() []int { return d.ranked[:d.rankedCount] }
+// Ranking returns the best endpoints, best first: the chosen one, then those to try when it fails. The slice is part of d.
+func (d *Decision) Ranking() []int { return d.ranked[:d.rankedCount] }
+
+// Failover returns those to try when the chosen one fails, in this order. The slice is part of d.
+func (d *Decision) Failover() []int { return d.ranked[min(1, d.rankedCount):d.rankedCount] }
 
 // Workspace is scratch memory of decisions, for any pool and policy. One decision at a time.
 type Workspace struct {
@@ -177,10 +180,12 @@ func (p *Policy) DecideInto(pool *Pool, request *Request, workspace *Workspace, 
 	decision.Score = float64(c.score)
 	decision.Margin = float64(c.margin)
 	decision.Candidates = int(c.candidates)
-	decision.rankedCount = int(c.ranked_count)
-	for i := range decision.ranked {
-		decision.ranked[i] = index(c.ranked[i])
+	ranked := c.ranked[:c.ranked_count]
+	decision.rankedCount = len(ranked)
+	for i, endpoint := range ranked {
+		decision.ranked[i] = int(endpoint)
 	}
+	clear(decision.ranked[len(ranked):]) // so that equal decisions are ==
 	return nil
 }
 

@@ -5,7 +5,7 @@
 //	policy, err := kthena.NewPolicy("kthena-default")
 //	workspace := kthena.NewWorkspace() // one per goroutine that decides
 //	decision, err := policy.Decide(pool, &kthena.Request{ID: "request-1", NowNS: nowNS, Seed: 1}, workspace)
-//	// pool.ID(decision.Endpoint), decision.Failover(), decision.Reason.Text()
+//	// pool.ID(decision.Endpoint), decision.Ranking(), decision.Reason.Text()
 //
 // It is a thin layer over the C interface (kthena/kthena.h); everything is decided there, so the same input gives the same decision in
 // C++, C, Python and Go. Nothing reads a clock or a random source: NowNS and Seed are arguments.
@@ -34,10 +34,10 @@ import (
 	"unsafe"
 )
 
-// NeverSampled is the sample time of a signal that was never sampled.
+// NeverSampled is the sample time of a signal that was never sampled, or at a time that is not known.
 const NeverSampled int64 = C.KTHENA_NEVER
 
-// MaxRanked is the length of the longest failover list.
+// MaxRanked is the length of the longest ranking.
 const MaxRanked = C.KTHENA_MAX_RANKED
 
 // Version returns major, minor and patch of the library that is linked. Any goroutine.

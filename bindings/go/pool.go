@@ -48,7 +48,7 @@ type Endpoint struct {
 }
 
 // Pool is a set of endpoints and what is known about them. Any number of goroutines may read it, decisions among them, while nobody
-// calls SetSignal, SetSignalSampled or Close.
+// calls SetSignal, SetSignalSampled, SetValue or Close.
 type Pool struct {
 	handle handle[*C.kthena_pool]
 	ids    []string
@@ -156,6 +156,21 @@ func (p *Pool) setSignal(signal Signal, values []float64, times []int64, time in
 	e := newError()
 	status := C.kthena_pool_set_signal(p.handle.c, C.int32_t(signal), (*C.double)(unsafe.SliceData(values)), C.size_t(len(values)),
 		(*C.int64_t)(unsafe.SliceData(times)), C.int64_t(time), e)
+	runtime.KeepAlive(p)
+	return toError(status, e)
+}
+
+// SetValue sets one value, or forgets it (NaN): for a signal that changes with every request, as SignalInFlight does. NeverSampled as time
+// says that the time is not known. It must not run beside any other call on the pool.
+func (p *Pool) SetValue(endpoint int, signal Signal, value float64, sampledNS int64) error {
+	if !p.open() {
+		return ErrClosed
+	}
+	if endpoint < 0 || endpoint >= len(p.ids) {
+		return &Error{Code: CodeInvalidArgument, Message: fmt.Sprintf("endpoint: no endpoint %d in a pool of %d", endpoint, len(p.ids))}
+	}
+	e := newError()
+	status := C.kthena_pool_set_value(p.handle.c, C.uint32_t(endpoint), C.int32_t(signal), C.double(value), C.int64_t(sampledNS), e)
 	runtime.KeepAlive(p)
 	return toError(status, e)
 }

@@ -98,6 +98,21 @@ func TestPoolSignals(t *testing.T) {
 		t.Errorf("many times: %v at %v", values, times)
 	}
 
+	ok(t, pool.SetValue(1, SignalInFlight, 3, 9))
+	values, times, err = pool.Signal(SignalInFlight)
+	ok(t, err)
+	if !same(values, []float64{nan, 3, nan}) || !slices.Equal(times, []int64{NeverSampled, 9, NeverSampled}) {
+		t.Errorf("one value: %v at %v", values, times)
+	}
+	ok(t, pool.SetValue(1, SignalInFlight, nan, 9))
+	if values, _, _ = pool.Signal(SignalInFlight); !same(values, []float64{nan, nan, nan}) {
+		t.Errorf("a forgotten value: %v", values)
+	}
+
+	refused(t, pool.SetValue(1, SignalInFlight, -3, 9), ErrInvalidArgument, "in_flight[a]")
+	refused(t, pool.SetValue(3, SignalInFlight, 3, 9), ErrInvalidArgument, "endpoint: no endpoint 3 in a pool of 3")
+	refused(t, pool.SetValue(-1, SignalInFlight, 3, 9), ErrInvalidArgument, "endpoint: no endpoint -1")
+	refused(t, pool.SetValue(1, Signal(7), 3, 9), ErrInvalidArgument, "signal: no signal 7")
 	refused(t, pool.SetSignal(SignalKVUsage, []float64{-1, 2, math.Inf(1)}, 0), ErrInvalidArgument, "kv_usage[z]", "kv_usage[a]", "kv_usage[m]")
 	refused(t, pool.SetSignal(SignalWaiting, []float64{1}, 0), ErrInvalidArgument, "n: 1", "3 endpoints")
 	refused(t, pool.SetSignal(SignalWaiting, nil, 0), ErrInvalidArgument, "n: 0")
@@ -200,6 +215,7 @@ func TestClosed(t *testing.T) {
 	policy.Close()
 	for _, pool := range []*Pool{pool, {}, nil} {
 		refused(t, pool.SetSignal(SignalRunning, []float64{1}, 0), ErrClosed)
+		refused(t, pool.SetValue(0, SignalRunning, 1, 0), ErrClosed)
 		_, _, err := pool.Signal(SignalRunning)
 		refused(t, err, ErrClosed)
 		if pool.Find("a") != -1 || pool.ID(3) != "" || pool.Size() > 1 {

@@ -150,7 +150,7 @@ func TestVectors(t *testing.T) {
 			got.Reason.A, got.Reason.B = decision.ReasonA, decision.ReasonB
 			got.Score, got.Margin, got.Candidates = decision.Score, decision.Margin, decision.Candidates
 			got.Ranked = []string{}
-			for _, endpoint := range decision.Failover() {
+			for _, endpoint := range decision.Ranking() {
 				got.Ranked = append(got.Ranked, pool.ID(endpoint))
 			}
 			if want := decode[expectDocument](t, v.Expect); !reflect.DeepEqual(got, want) {

@@ -71,9 +71,9 @@ enum {
 
 /* No endpoint, no worker. */
 #define KTHENA_NONE 0xFFFFFFFFu
-/* Sample time of a signal that was never sampled. */
+/* Sample time of a signal that was never sampled, or at a time that is not known. */
 #define KTHENA_NEVER INT64_MIN
-/* Length of the longest failover list. */
+/* Length of the longest ranked list. */
 #define KTHENA_MAX_RANKED 16
 
 /* kthena_request request = KTHENA_INIT(kthena_request); */
@@ -151,6 +151,10 @@ KTHENA_API uint32_t kthena_pool_find(const kthena_pool* pool, kthena_str id);
  * or NULL: `all_sampled_ns` for all. Every element at fault is named. [one writer, many readers: not while a decision reads the pool] */
 KTHENA_API kthena_status kthena_pool_set_signal(kthena_pool* pool, int32_t signal, const double* values, size_t n,
                                                 const int64_t* sampled_ns, int64_t all_sampled_ns, kthena_error* error);
+/* Sets one value, or forgets it (NaN): for a signal that changes with every request, as in_flight does. O(1) once any of its column is
+ * sampled. KTHENA_NEVER: sampled at a time that is not known. [as kthena_pool_set_signal] */
+KTHENA_API kthena_status kthena_pool_set_value(kthena_pool* pool, uint32_t endpoint, int32_t signal, double value,
+                                               int64_t sampled_ns, kthena_error* error);
 /* Reads one column back; NaN and KTHENA_NEVER where not sampled. `sampled_ns` may be NULL. Both arrays of n. [many readers] */
 KTHENA_API kthena_status kthena_pool_get_signal(const kthena_pool* pool, int32_t signal, double* values,
                                                 int64_t* sampled_ns, size_t n, kthena_error* error);
@@ -183,9 +187,9 @@ typedef struct kthena_request {
   const uint32_t* prefix_depths;  /* array of n: leading blocks each endpoint holds; NULL: not known */
   const uint32_t* history_depths; /* array of n: by the router's own memory; NULL: not known */
   size_t depth_count;             /* n of both arrays; must be the pool's size where one is given */
-  uint32_t prefix_total;          /* blocks of the prompt */
-  uint32_t history_total;
-  uint64_t sequence; /* count of requests so far; round robin follows it */
+  uint32_t prefix_total;          /* full blocks of the prompt, 0..2^31 - 1; 0: no depths, or all of them 0 */
+  uint32_t history_total;         /* the same for history_depths */
+  uint64_t sequence;              /* count of requests so far; round robin follows it */
   int64_t now_ns;
   uint64_t seed;
 } kthena_request;
@@ -204,9 +208,9 @@ typedef struct kthena_decision {
   double score;  /* total of the chosen one */
   double margin; /* score minus that of the runner-up */
   uint32_t ranked_count;
-  uint32_t ranked
-      [KTHENA_MAX_RANKED]; /* best first, the chosen one included: the failover list; KTHENA_NONE beyond ranked_count */
-  uint32_t reserved;       /* 0 */
+  uint32_t
+      ranked[KTHENA_MAX_RANKED]; /* best first: the chosen one, then those to try when it fails; then KTHENA_NONE */
+  uint32_t reserved;             /* 0 */
 } kthena_decision;
 
 /* One decision. Allocates only while the workspace is smaller than the pool. [many readers of pool and policy; one thread per workspace] */
@@ -320,10 +324,11 @@ typedef struct kthena_simulation kthena_simulation;
 KTHENA_API kthena_status kthena_simulation_create(kthena_str scenario_json, kthena_str trace,
                                                   kthena_simulation** simulation, kthena_error* error);
 KTHENA_API void kthena_simulation_free(kthena_simulation* simulation);
-/* Runs at most max_events events; *done is 1 once nothing is left. */
+/* Runs at most max_events more events; *done is 1 once nothing is left. How the events are cut up changes nothing. When memory runs out on
+ * the way, only kthena_simulation_free may follow. */
 KTHENA_API kthena_status kthena_simulation_advance(kthena_simulation* simulation, uint64_t max_events, uint8_t* done,
                                                    kthena_error* error);
-/* Requests that have ended, over all runs, and how many there will be. */
+/* Requests that have ended, over all runs, and how many there will be. Either may be NULL. */
 KTHENA_API void kthena_simulation_progress(const kthena_simulation* simulation, uint64_t* ended, uint64_t* total);
 /* The report as JSON (docs/simulator.md). KTHENA_FAILED_PRECONDITION before the end. */
 KTHENA_API kthena_status kthena_simulation_report_json(const kthena_simulation* simulation, char* buffer,

@@ -31,6 +31,10 @@ TEST_CASE("NULL handles are free to free and read as empty", "[c]") {
   kthena_prefix_index_free(nullptr);
   kthena_prefix_query_free(nullptr);
   kthena_prefix_query_clear(nullptr);
+  kthena_simulation_free(nullptr);
+  std::uint64_t ended = 7;
+  kthena_simulation_progress(nullptr, &ended, nullptr);
+  CHECK(ended == 0);
   CHECK(kthena_pool_size(nullptr) == 0);
   CHECK(kthena_pool_find(nullptr, str("a")) == KTHENA_NONE);
   CHECK(view(kthena_pool_id(nullptr, 0)).empty());

@@ -22,12 +22,14 @@ struct Free {
   void operator()(kthena_workspace* handle) const { kthena_workspace_free(handle); }
   void operator()(kthena_prefix_index* handle) const { kthena_prefix_index_free(handle); }
   void operator()(kthena_prefix_query* handle) const { kthena_prefix_query_free(handle); }
+  void operator()(kthena_simulation* handle) const { kthena_simulation_free(handle); }
 };
 using Pool = std::unique_ptr<kthena_pool, Free>;
 using Policy = std::unique_ptr<kthena_policy, Free>;
 using Workspace = std::unique_ptr<kthena_workspace, Free>;
 using PrefixIndex = std::unique_ptr<kthena_prefix_index, Free>;
 using PrefixQuery = std::unique_ptr<kthena_prefix_query, Free>;
+using Simulation = std::unique_ptr<kthena_simulation, Free>;
 
 inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
