@@ -459,6 +459,10 @@ void MetricsParser::State::write_reading(const RankCells& cells, EngineReading& 
   derive(out);
   for (std::size_t i = 0; i < kEngineLatencyCount; ++i) {
     out.has[i] = !cells.latencies[i].empty();
+    if (!out.has[i]) {
+      out.latencies[i].clear();
+      continue;
+    }
     double unit = 1;
     std::uint16_t priority = 0;
     for (const LatencySource& source : profile.latencies) {

@@ -18,7 +18,7 @@ struct Histogram {
   std::vector<double> bounds;      ///< ascending, without repeats
   std::vector<double> cumulative;  ///< whole numbers up to 2^53, ascending
   double count = 0;                ///< all observations, >= cumulative.back()
-  double sum = 0;                  ///< of the observed values
+  double sum = 0;                  ///< of the observed values; NaN when it is not published
 
   /// Mean of the observed values; NaN when there are none.
   [[nodiscard]] double mean() const noexcept {
