@@ -1,0 +1,88 @@
+// The index on a real trace: Mooncake's conversations (FAST 2025 release), re-encoded as CSV (README of the data folder). Skipped, with a
+// word, where the trace is not there: set KTHENA_DATA to the folder that holds mooncake_conversation.csv.
+#include <cstdlib>
+#include <deque>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "kthena/base/random.hpp"
+#include "kthena/prefix.hpp"
+
+using namespace kthena;
+using namespace kthena::prefix;
+
+namespace {
+
+/// Block ids of each request. In this trace an id stands for a whole prefix: equal ids have equal ids before them.
+std::vector<std::vector<std::uint64_t>> read_trace(std::size_t limit) {
+  const char* const folder = std::getenv("KTHENA_DATA");
+  std::ifstream file(std::string(folder != nullptr ? folder : KTHENA_SOURCE_DIR "/../shared/data") +
+                     "/mooncake_conversation.csv");
+  std::vector<std::vector<std::uint64_t>> requests;
+  std::string line;
+  std::getline(file, line);  // the header
+  while (requests.size() < limit && std::getline(file, line)) {
+    std::istringstream ids(line.substr(line.rfind(',') + 1));
+    std::vector<std::uint64_t> blocks;
+    for (std::string piece; ids >> piece;) {  // "12" or "12-15"
+      const std::size_t dash = piece.find('-');
+      const std::uint64_t first = std::stoull(piece);
+      const std::uint64_t last = dash == std::string::npos ? first : std::stoull(piece.substr(dash + 1));
+      for (std::uint64_t id = first; id <= last; ++id) blocks.push_back(id);
+    }
+    requests.push_back(std::move(blocks));
+  }
+  return requests;
+}
+
+}  // namespace
+
+TEST_CASE("find equals sets of block ids on Mooncake's conversations, with removals that make holes",
+          "[prefix][trace]") {
+  const std::vector<std::vector<std::uint64_t>> requests = read_trace(4000);
+  if (requests.empty()) {
+    WARN("mooncake_conversation.csv is not there: this test did nothing");
+    return;
+  }
+  constexpr std::uint32_t kWorkers = 8;
+  PrefixIndex index = PrefixIndex::create({.block_tokens = 512, .seed = 1}).value();
+  for (std::uint32_t i = 0; i < kWorkers; ++i) REQUIRE(index.add_worker(std::to_string(i)).value() == WorkerId{i});
+  std::vector<std::set<std::uint64_t>> held(kWorkers);
+  std::vector<std::deque<std::vector<std::uint64_t>>> stored(kWorkers);
+  RandomStream random(7, 7);
+  std::size_t matched_blocks = 0;
+  PrefixQuery query(5, 512, 1);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const std::vector<std::uint64_t>& blocks = requests[i];
+    query.clear();
+    REQUIRE(query.extend_contents(blocks).ok());
+    std::vector<std::uint32_t> depths(kWorkers);
+    index.find(query, {}, depths);
+    for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
+      std::uint32_t depth = 0;
+      while (depth < blocks.size() && held[worker].contains(blocks[depth])) ++depth;
+      INFO("request " << i << " worker " << worker);
+      REQUIRE(depths[worker] == depth);
+      matched_blocks += depth;
+    }
+    const auto target = static_cast<std::uint32_t>(random.next_below(kWorkers));
+    REQUIRE(index.apply(BlockStored{{target}, 5, std::nullopt, blocks, blocks, KvTier::kDevice}).ok());
+    held[target].insert(blocks.begin(), blocks.end());
+    stored[target].push_back(blocks);
+    if (stored[target].size() > 60) {  // the oldest request's blocks go, also where younger ones share them: holes
+      const std::vector<std::uint64_t>& gone = stored[target].front();
+      REQUIRE(index.apply(BlockRemoved{{target}, gone, KvTier::kDevice}).ok());
+      for (const std::uint64_t id : gone) held[target].erase(id);
+      stored[target].pop_front();
+    }
+  }
+  CHECK(matched_blocks > 5'000);
+  std::size_t pairs = 0;
+  for (const auto& blocks : held) pairs += blocks.size();
+  CHECK(index.stats().memberships == pairs);
+  CHECK(index.stats().orphan_blocks == 0);
+}
