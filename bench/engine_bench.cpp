@@ -92,8 +92,8 @@ void BM_Engine_Interval(benchmark::State& state, const std::string& name) {
 
 BENCHMARK_CAPTURE(BM_Engine_ParseMetrics, vllm, "vllm");
 BENCHMARK_CAPTURE(BM_Engine_ParseMetricsBaseline, vllm, "vllm");
-BENCHMARK_CAPTURE(BM_Engine_ParseMetrics, vllm - dp8, "vllm-dp8");
-BENCHMARK_CAPTURE(BM_Engine_ParseMetricsBaseline, vllm - dp8, "vllm-dp8");
+BENCHMARK_CAPTURE(BM_Engine_ParseMetrics, vllm_dp8, "vllm-dp8");
+BENCHMARK_CAPTURE(BM_Engine_ParseMetricsBaseline, vllm_dp8, "vllm-dp8");
 BENCHMARK_CAPTURE(BM_Engine_Interval, vllm, "vllm");
 
 // ---------------------------------------------------------------- KV events

@@ -303,6 +303,7 @@ bool KvDecoder::read_field(Msgpack& in, Field field, Draft& draft, WireBatch& ba
       return in.take_nil() || in.read_text(event.lora_name);
     case Field::kExtraKeys:
       if (in.take_nil()) return true;
+      if (const std::size_t blocks = draft.ranges.hashes.size; draft.has_hashes && in.take_nils(blocks)) return true;
       if (!in.is_array()) return in.fail("extra_keys are no array");
       draft.extra_keys = in.offset();  // read in the end: the adapter's name and the hashes must be known
       return in.skip<kDepth>();

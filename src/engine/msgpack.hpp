@@ -111,30 +111,36 @@ class Msgpack {
     if (!read_integer(out, negative)) return false;
     return (!negative && out <= most) || fail("a number out of range");
   }
+  /// Consumes an array of `count` nils; where there is none, nothing.
+  bool take_nils(std::size_t count) noexcept {
+    const std::uint8_t* const before = at_;
+    std::size_t size = 0;
+    if (is_array() && head(0x90, 0xF0, 0xDC, "", size) && size == count && size <= left()) {
+      std::size_t i = 0;
+      while (i < size && at_[i] == 0xC0) ++i;
+      if (i == size) {
+        at_ += size;
+        return true;
+      }
+    }
+    at_ = before;
+    return false;
+  }
   /// `size` integers of an array whose head was read, each in 0..2^32-1.
   bool read_tokens(std::size_t size, std::uint32_t* out) noexcept {
     const std::uint8_t* p = at_;
     std::size_t i = 0;
-    // Eight bytes are left at least: a byte tells all, and no read of up to five bytes can pass the end.
+    // While eight bytes are left no read can pass the end. Widths follow no pattern that could be learned, hence no branch on them.
     for (; i < size && end_ - p >= 8; ++i) {
-      const std::uint8_t first = *p;
-      if (first < 0x80) {
-        out[i] = first;
-        p += 1;
-      } else if (first == 0xCD) {
-        out[i] = static_cast<std::uint32_t>(p[1] << 8 | p[2]);
-        p += 3;
-      } else if (first == 0xCE) {
-        std::uint32_t word;
-        std::memcpy(&word, p + 1, 4);
-        out[i] = __builtin_bswap32(word);
-        p += 5;
-      } else if (first == 0xCC) {
-        out[i] = p[1];
-        p += 2;
-      } else {
-        break;
-      }
+      const std::uint64_t word = load_big_endian(p);
+      const auto first = static_cast<unsigned>(word >> 56);
+      const unsigned wide = first - 0xCC;  // 0, 1, 2: one, two, four bytes follow
+      if (first >= 0x80 && wide > 2) break;
+      const bool fixed = first < 0x80;
+      const unsigned width = 1u << (wide & 3);
+      const std::uint64_t value = fixed ? first : (word << 8) >> (64 - 8 * width);
+      out[i] = static_cast<std::uint32_t>(value);
+      p += fixed ? 1 : 1 + width;
     }
     at_ = p;
     for (; i < size; ++i) {
@@ -235,10 +241,20 @@ class Msgpack {
   }
   bool big_endian(std::size_t width, std::uint64_t& out) noexcept {
     if (left() < width) return fail("the batch ends early");
-    out = 0;
-    for (std::size_t i = 0; i < width; ++i) out = out << 8 | at_[i];
+    if (left() >= 8) {
+      out = load_big_endian(at_) >> (64 - 8 * width);
+    } else {
+      out = 0;
+      for (std::size_t i = 0; i < width; ++i) out = out << 8 | at_[i];
+    }
     at_ += width;
     return true;
+  }
+  static std::uint64_t load_big_endian(const std::uint8_t* p) noexcept {
+    static_assert(std::endian::native == std::endian::little);
+    std::uint64_t word;
+    std::memcpy(&word, p, 8);
+    return __builtin_bswap64(word);
   }
 
   const std::uint8_t* begin_;
