@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REGISTRY = "include/kthena/base/reasons.def"
+_ROW = r'KTHENA_REASON\((\d+), ([a-z][a-z0-9_]*), "([^"\\]+)", "([^"\\]*)"\)'
 AREAS = {
     1: "route", 2: "flow", 3: "place", 4: "scale", 5: "serve", 6: "boost", 7: "engine",
 }  # fmt: skip
@@ -32,6 +33,7 @@ class Reason:
     code: int
     name: str  # snake_case, as in reasons.def
     text: str
+    numbers: str = ""  # what subject, a and b are; in the documentation only
 
     @property
     def camel(self) -> str:
@@ -45,11 +47,11 @@ def parse_registry(text: str) -> list[Reason]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("//"):
             continue
-        match = re.fullmatch(r'KTHENA_REASON\((\d+), ([a-z][a-z0-9_]*), "([^"\\]+)"\)', line.rstrip())
+        match = re.fullmatch(_ROW, line.rstrip())
         if match is None:
-            faults.append(f'line {number}: is not KTHENA_REASON(code, name, "text"): {line.strip()}')
+            faults.append(f'line {number}: is not KTHENA_REASON(code, name, "text", "numbers"): {line.strip()}')
             continue
-        reason = Reason(int(match[1]), match[2], match[3])
+        reason = Reason(int(match[1]), match[2], match[3], match[4])
         for other in reasons:
             if other.code == reason.code:
                 faults.append(f"line {number}: code {reason.code} is also {other.name}'s")
@@ -179,25 +181,25 @@ def write_docs(reasons: list[Reason]) -> str:
     def area(reason: Reason) -> str:
         return AREAS.get(reason.code // 100, "any")
 
-    rows = "\n".join(f"| {reason.code} | `{reason.name}` | {area(reason)} | {reason.text} |" for reason in reasons)
+    rows = "\n".join(f"| {reason.code} | `{reason.name}` | {area(reason)} | {reason.text} | {reason.numbers} |" for reason in reasons)
     return f"""\
 # Reason codes
 
 Which reasons can a decision carry, and what are the numbers behind them?
 
-| code | name | area | meaning |
-|---:|---|---|---|
+| code | name | area | meaning | numbers |
+|---:|---|---|---|---|
 {rows}
 
-A `Reason` is a code, a `subject` (an index; 0 where the meaning names none) and two numbers `a` and `b`. Codes are
+A `Reason` is a code, a `subject` (an index; 0 where none is named) and two numbers `a` and `b`. Codes are
 never reused or renumbered. This page, the C enum, the Python enum and the Go constants are made from
 `include/kthena/base/reasons.def` by `tools/gen_reasons.py`; `tools/gen_reasons.py --check` fails when one differs.
 """
 
 
 def read_docs(text: str) -> list[Reason]:
-    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| \w+ \| (.*) \|$", text, re.M)
-    return [Reason(int(code), name, meaning) for code, name, meaning in rows]
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| \w+ \| ([^|]*) \| ([^|]*) \|$", text, re.M)
+    return [Reason(int(code), name, meaning, numbers) for code, name, meaning, numbers in rows]
 
 
 Writer = Callable[[list[Reason]], str]
@@ -209,6 +211,7 @@ OUTPUTS: dict[str, tuple[Writer, Reader]] = {
     "docs/reasons.md": (write_docs, read_docs),
 }
 WITHOUT_TEXTS = {"include/kthena/reasons.h"}
+WITH_NUMBERS = {"docs/reasons.md"}
 
 
 def check(path: str, found: str | None, reasons: list[Reason]) -> list[str]:
@@ -217,7 +220,9 @@ def check(path: str, found: str | None, reasons: list[Reason]) -> list[str]:
         return [f"{path}: is missing"]
     writer, reader = OUTPUTS[path]
     complaints = []
-    expected = [Reason(r.code, r.name, "") for r in reasons] if path in WITHOUT_TEXTS else reasons
+    expected = [
+        Reason(r.code, r.name, "" if path in WITHOUT_TEXTS else r.text, r.numbers if path in WITH_NUMBERS else "") for r in reasons
+    ]
     read_back = reader(found)
     for reason in expected:
         if reason not in read_back:

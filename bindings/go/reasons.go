@@ -18,7 +18,6 @@ const (
 	ReasonAllFiltered    Reason = 111
 	ReasonWaitingLimit   Reason = 120
 	ReasonModelNotLoaded Reason = 121
-	ReasonSignalMissing  Reason = 130
 )
 
 // String gives the name as in the registry, "Reason(n)" for a code that is not in it.
@@ -42,8 +41,6 @@ func (r Reason) String() string {
 		return "waiting_limit"
 	case ReasonModelNotLoaded:
 		return "model_not_loaded"
-	case ReasonSignalMissing:
-		return "signal_missing"
 	}
 	return "Reason(" + strconv.Itoa(int(r)) + ")"
 }
@@ -54,23 +51,21 @@ func (r Reason) Text() string {
 	case ReasonNone:
 		return "no reason was needed"
 	case ReasonBestScore:
-		return "highest total score; a = score, b = margin over the runner-up"
+		return "the highest total score"
 	case ReasonTieBroken:
-		return "several endpoints shared the highest score and the seeded hash of request and endpoint id decided; a = score, b = endpoints tied"
+		return "several shared the highest score; the seeded hash of request and endpoint id decided"
 	case ReasonOnlyCandidate:
-		return "one endpoint was left after the filters; a = score"
+		return "only one endpoint was left after the filters"
 	case ReasonRoundRobin:
-		return "next in the order of endpoint ids; a = sequence number, b = candidates"
+		return "next in the order of endpoint ids"
 	case ReasonPoolEmpty:
 		return "the pool has no endpoints"
 	case ReasonAllFiltered:
-		return "filters dropped every endpoint; subject = position of the filter that dropped the last one, a = endpoints, b = dropped by that filter"
+		return "filters dropped every endpoint"
 	case ReasonWaitingLimit:
-		return "as many or more requests wait than allowed; a = waiting, b = limit"
+		return "as many or more requests wait than allowed"
 	case ReasonModelNotLoaded:
 		return "the endpoint does not serve the model or adapter that was asked for"
-	case ReasonSignalMissing:
-		return "a signal the policy needs was never sampled"
 	}
 	return ""
 }

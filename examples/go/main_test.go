@@ -2,5 +2,5 @@ package main
 
 func Example() {
 	main()
-	// Output: pod-c: highest total score; a = score, b = margin over the runner-up
+	// Output: pod-b: the highest total score
 }

@@ -15,10 +15,11 @@ struct Row {
   std::int32_t code;
   std::string_view name;
   std::string_view text;
+  std::string_view numbers;
 };
 
 constexpr Row kRegistry[] = {
-#define KTHENA_REASON(code, name, text) {code, #name, text},
+#define KTHENA_REASON(code, name, text, numbers) {code, #name, text, numbers},
 #include "kthena/base/reasons.def"
 #undef KTHENA_REASON
 };
@@ -43,10 +44,12 @@ TEST_CASE("every code gives its name and text, others give nothing", "[base]") {
   for (const Row& row : kRegistry) {
     CHECK(reason_name(static_cast<ReasonCode>(row.code)) == row.name);
     CHECK(reason_text(static_cast<ReasonCode>(row.code)) == row.text);
+    CHECK(reason_numbers(static_cast<ReasonCode>(row.code)) == row.numbers);
   }
   for (const std::int32_t code : {-1, 1, 99, 799, 2'000'000'000}) {
     CHECK(reason_name(static_cast<ReasonCode>(code)).empty());
     CHECK(reason_text(static_cast<ReasonCode>(code)).empty());
+    CHECK(reason_numbers(static_cast<ReasonCode>(code)).empty());
   }
   CHECK(reason_name(ReasonCode::best_score) == "best_score");
   CHECK(Reason{}.code == ReasonCode::none);
@@ -63,8 +66,6 @@ TEST_CASE("codes that others rely on never change", "[base]") {
   CHECK(static_cast<int>(ReasonCode::all_filtered) == 111);
   CHECK(static_cast<int>(ReasonCode::waiting_limit) == 120);
   CHECK(static_cast<int>(ReasonCode::model_not_loaded) == 121);
-  CHECK(static_cast<int>(ReasonCode::signal_missing) == 130);
   CHECK(KTHENA_REASON_NONE == 0);
   CHECK(KTHENA_REASON_BEST_SCORE == 100);
-  CHECK(KTHENA_REASON_SIGNAL_MISSING == 130);
 }

@@ -151,6 +151,18 @@ TEST_CASE("a request owns its depths in the order of the pool", "[manifest]") {
         "history.total_blocks: is needed beside depths");
 }
 
+TEST_CASE("a match is known when it is there", "[manifest]") {
+  const auto pool = parse_pool(R"({"endpoints": [{"id": "b"}, {"id": "a"}]})");
+  const auto history = [&](const char* match) {
+    return parse_request(R"({"history": )" + std::string(match) + "}", *pool).value().history_depths;
+  };
+  CHECK(history("null").empty());
+  CHECK(history("{}") == std::vector<std::uint32_t>{0, 0});
+  CHECK(history(R"({"total_blocks": 4})") == std::vector<std::uint32_t>{0, 0});
+  CHECK(history(R"({"total_blocks": 4, "depth_blocks": {}})") == std::vector<std::uint32_t>{0, 0});
+  CHECK(history(R"({"total_blocks": 4, "depth_blocks": {"b": 3}})") == std::vector<std::uint32_t>{0, 3});
+}
+
 TEST_CASE("an explanation has a fixed form", "[manifest]") {
   const auto text = decide_document(
       R"({"explain": true, "policy": {"filters": ["least-request"], "scorers": ["gpu-usage", {"name": "least-request", "weight": 0.5}]},
@@ -162,7 +174,7 @@ TEST_CASE("an explanation has a fixed form", "[manifest]") {
       *text ==
       R"({"decision":{"outcome":"routed","endpoint":"b","reason":{"code":100,"name":"best_score","subject":0,"a":75.0,"b":75.0},)"
       R"("score":75.0,"margin":75.0,"candidates":2,"ranked":["b","c"]},)"
-      R"("reason_text":"highest total score; a = score, b = margin over the runner-up",)"
+      R"("reason_text":"the highest total score",)"
       R"("filters":["least-request"],"scorers":["gpu-usage","least-request"],"weights":[1.0,0.5],"picker":"best-score","candidates":[)"
       R"({"endpoint":"a","rank":0,"total":0.0,"dropped":{"code":120,"name":"waiting_limit","subject":0,"a":12.0,"b":10.0},)"
       R"("dropped_by":"least-request","terms":[],"oldest_age_ns":90},)"

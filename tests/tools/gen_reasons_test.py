@@ -11,9 +11,9 @@ from pathlib import Path
 GENERATOR = Path(__file__).parents[2] / "tools" / "gen_reasons.py"
 REGISTRY = """\
 // A comment.
-KTHENA_REASON(0, none, "no reason was needed")
-KTHENA_REASON(100, best_score, "highest total score; a = score")
-KTHENA_REASON(210, over_limit, "over the limit; a = used, b = limit")
+KTHENA_REASON(0, none, "no reason was needed", "")
+KTHENA_REASON(100, best_score, "highest total score", "a = score")
+KTHENA_REASON(210, over_limit, "over the limit", "a = used, b = limit")
 """
 
 
@@ -58,6 +58,7 @@ class GenReasons(unittest.TestCase):
             ("bindings/go/reasons.go", "over the limit", "under the limit"),
             ("docs/reasons.md", "| 100 |", "| 102 |"),
             ("docs/reasons.md", "highest total", "lowest total"),
+            ("docs/reasons.md", "a = used", "a = left"),
         ]:
             with self.subTest(path=path, new=new):
                 self.assertEqual(self.run_it()[0], 0)
@@ -69,14 +70,14 @@ class GenReasons(unittest.TestCase):
 
     def test_a_new_code_makes_all_four_stale(self) -> None:
         self.assertEqual(self.run_it()[0], 0)
-        self.registry.write_text(REGISTRY + 'KTHENA_REASON(300, no_room, "no node has room")\n')
+        self.registry.write_text(REGISTRY + 'KTHENA_REASON(300, no_room, "no node has room", "")\n')
         code, text = self.run_it("--check")
         self.assertEqual(code, 1)
         self.assertEqual(text.count("lacks 300 no_room"), 4)
 
     def test_a_malformed_registry_is_refused_with_all_its_faults(self) -> None:
         self.registry.write_text(
-            REGISTRY + 'KTHENA_REASON(100, again, "twice")\nKTHENA_REASON(x)\nKTHENA_REASON(900, none, "no area")\n'
+            REGISTRY + 'KTHENA_REASON(100, again, "twice", "")\nKTHENA_REASON(x)\nKTHENA_REASON(900, none, "no area", "")\n'
         )
         code, text = self.run_it()
         self.assertEqual(code, 2)

@@ -16,18 +16,16 @@ class Reason(IntEnum):
     ALL_FILTERED = 111
     WAITING_LIMIT = 120
     MODEL_NOT_LOADED = 121
-    SIGNAL_MISSING = 130
 
 
 TEXTS: dict[Reason, str] = {
     Reason.NONE: "no reason was needed",
-    Reason.BEST_SCORE: "highest total score; a = score, b = margin over the runner-up",
-    Reason.TIE_BROKEN: "several endpoints shared the highest score and the seeded hash of request and endpoint id decided; a = score, b = endpoints tied",
-    Reason.ONLY_CANDIDATE: "one endpoint was left after the filters; a = score",
-    Reason.ROUND_ROBIN: "next in the order of endpoint ids; a = sequence number, b = candidates",
+    Reason.BEST_SCORE: "the highest total score",
+    Reason.TIE_BROKEN: "several shared the highest score; the seeded hash of request and endpoint id decided",
+    Reason.ONLY_CANDIDATE: "only one endpoint was left after the filters",
+    Reason.ROUND_ROBIN: "next in the order of endpoint ids",
     Reason.POOL_EMPTY: "the pool has no endpoints",
-    Reason.ALL_FILTERED: "filters dropped every endpoint; subject = position of the filter that dropped the last one, a = endpoints, b = dropped by that filter",
-    Reason.WAITING_LIMIT: "as many or more requests wait than allowed; a = waiting, b = limit",
+    Reason.ALL_FILTERED: "filters dropped every endpoint",
+    Reason.WAITING_LIMIT: "as many or more requests wait than allowed",
     Reason.MODEL_NOT_LOADED: "the endpoint does not serve the model or adapter that was asked for",
-    Reason.SIGNAL_MISSING: "a signal the policy needs was never sampled",
 }

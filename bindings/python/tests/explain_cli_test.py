@@ -33,7 +33,7 @@ def test_table(files: Files) -> None:
     assert result.returncode == 0 and result.stderr == ""
     lines = result.stdout.splitlines()
     assert lines[0].startswith("kthena-default: pod-b, score ")
-    assert lines[1].startswith("  best_score: highest total score")
+    assert lines[1].startswith("  best_score: the highest total score")
     header = lines[3]
     assert header.split()[:3] == ["rank", "endpoint", "total"]
     assert "least-request" in header and "prefix-cache" in header and "oldest signal" in header

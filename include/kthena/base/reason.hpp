@@ -9,7 +9,7 @@
 namespace kthena {
 
 enum class ReasonCode : std::int32_t {
-#define KTHENA_REASON(code, name, text) name = code,
+#define KTHENA_REASON(code, name, text, numbers) name = code,
 #include "kthena/base/reasons.def"
 #undef KTHENA_REASON
 };
@@ -27,7 +27,7 @@ struct Reason {
 /// The name as in reasons.def ("best_score"); empty for a code that is not in the registry.
 constexpr std::string_view reason_name(ReasonCode code) noexcept {
   switch (code) {
-#define KTHENA_REASON(code, name, text) \
+#define KTHENA_REASON(code, name, text, numbers) \
   case ReasonCode::name:                \
     return #name;
 #include "kthena/base/reasons.def"
@@ -39,9 +39,21 @@ constexpr std::string_view reason_name(ReasonCode code) noexcept {
 /// One sentence for people; empty for a code that is not in the registry.
 constexpr std::string_view reason_text(ReasonCode code) noexcept {
   switch (code) {
-#define KTHENA_REASON(code, name, text) \
+#define KTHENA_REASON(code, name, text, numbers) \
   case ReasonCode::name:                \
     return text;
+#include "kthena/base/reasons.def"
+#undef KTHENA_REASON
+  }
+  return {};
+}
+
+/// What subject, a and b of a Reason with this code are ("a = score"); empty where it has none.
+constexpr std::string_view reason_numbers(ReasonCode code) noexcept {
+  switch (code) {
+#define KTHENA_REASON(code, name, text, numbers) \
+  case ReasonCode::name:                         \
+    return numbers;
 #include "kthena/base/reasons.def"
 #undef KTHENA_REASON
   }
