@@ -58,7 +58,10 @@ constexpr std::string_view view(kthena_str text) noexcept {
   return text.data == nullptr ? std::string_view{} : std::string_view{text.data, text.size};
 }
 
-constexpr kthena_str borrow(std::string_view text) noexcept { return {text.data(), text.size()}; }
+/// `text` is followed by a zero, or has no data at all.
+constexpr kthena_str borrow(std::string_view text) noexcept {
+  return text.data() == nullptr ? kthena_str{"", 0} : kthena_str{text.data(), text.size()};
+}
 
 inline kthena_status check(kthena_str text, std::string_view parameter, kthena_error* error) {
   return is_broken(text) ? refuse(error, parameter, "data is NULL, but size is not 0") : KTHENA_OK;

@@ -21,27 +21,20 @@ namespace {
 
 using Depths = std::array<std::vector<std::uint32_t>, 2>;
 
-/// One of the two columns of depths with its total, as check_request() wants it: nothing at all, or one depth per endpoint and at least
-/// one block. A prompt shorter than a block has depths, all 0, and no blocks: that is nothing.
-kthena_status read_match(const kthena_pool& pool, std::string_view name, const std::uint32_t* given, std::size_t count,
-                         std::uint32_t total, std::vector<std::uint32_t>& scratch, route::PrefixMatch& match,
-                         kthena_error* error) {
-  const auto refuse = [&](std::string_view member, const std::string& fault) {
-    return c::refuse(error, "request." + std::string(name) + std::string(member), fault);
-  };
-  const std::size_t n = pool.snapshot.size();
-  if (total > route::kMaxBlocks) return refuse("_total", "must not exceed " + std::to_string(route::kMaxBlocks));
-  if (given == nullptr)
-    return total == 0 || n == 0 ? KTHENA_OK : refuse("_depths", "must not be NULL when there are blocks");
-  if (count != n) {
-    return c::refuse(error, "request.depth_count",
-                     std::to_string(count) + ", but the pool has " + std::to_string(n) + " endpoints");
+/// One of the two columns of depths with its total, so that it passes check_request().
+kthena_status read_match(const kthena_pool& pool, std::string_view total_name, const std::uint32_t* given,
+                         std::size_t count, std::uint32_t total, std::vector<std::uint32_t>& scratch,
+                         route::PrefixMatch& match, kthena_error* error) {
+  if (total > route::kMaxBlocks)
+    return c::refuse(error, total_name, "must not exceed " + std::to_string(route::kMaxBlocks));
+  match.total_blocks = total;
+  if (given == nullptr) return KTHENA_OK;
+  if (count != pool.snapshot.size()) {
+    return c::refuse(
+        error, "request.depth_count",
+        std::to_string(count) + ", but the pool has " + std::to_string(pool.snapshot.size()) + " endpoints");
   }
-  if (total == 0) {
-    const bool nothing = std::all_of(given, given + n, [](std::uint32_t depth) { return depth == 0; });
-    return nothing ? KTHENA_OK : refuse("_total", "is 0, but there are depths");
-  }
-  match = {pool.order(given, scratch), total};
+  match.depth_blocks = pool.order(given, scratch);
   return KTHENA_OK;
 }
 
@@ -50,12 +43,12 @@ kthena_status make_request(const kthena_pool& pool, const kthena_request& given,
                            route::Request& request, kthena_error* error) {
   if (kthena_status status = c::check(given.id, "request.id", error); status != KTHENA_OK) return status;
   if (kthena_status status = c::check(given.model, "request.model", error); status != KTHENA_OK) return status;
-  if (kthena_status status = read_match(pool, "prefix", given.prefix_depths, given.depth_count, given.prefix_total,
-                                        depths[0], request.prefix, error);
+  if (kthena_status status = read_match(pool, "request.prefix_total", given.prefix_depths, given.depth_count,
+                                        given.prefix_total, depths[0], request.prefix, error);
       status != KTHENA_OK)
     return status;
-  if (kthena_status status = read_match(pool, "history", given.history_depths, given.depth_count, given.history_total,
-                                        depths[1], request.history, error);
+  if (kthena_status status = read_match(pool, "request.history_total", given.history_depths, given.depth_count,
+                                        given.history_total, depths[1], request.history, error);
       status != KTHENA_OK)
     return status;
   request.id = c::view(given.id);

@@ -124,7 +124,7 @@ void kthena_pool_free(kthena_pool* pool) { delete pool; }
 size_t kthena_pool_size(const kthena_pool* pool) { return pool == nullptr ? 0 : pool->snapshot.size(); }
 
 kthena_str kthena_pool_id(const kthena_pool* pool, uint32_t endpoint) {
-  if (endpoint >= kthena_pool_size(pool)) return {nullptr, 0};
+  if (endpoint >= kthena_pool_size(pool)) return c::borrow({});
   return c::borrow(pool->snapshot.id(pool->in_pool(endpoint)));
 }
 

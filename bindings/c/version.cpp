@@ -16,6 +16,8 @@ kthena_str kthena_reason_name(int32_t reason) { return c::borrow(reason_name(sta
 
 kthena_str kthena_reason_text(int32_t reason) { return c::borrow(reason_text(static_cast<ReasonCode>(reason))); }
 
+kthena_str kthena_reason_numbers(int32_t reason) { return c::borrow(reason_numbers(static_cast<ReasonCode>(reason))); }
+
 uint64_t kthena_hash_id(kthena_str id) { return hash_id(c::view(id)); }
 
 uint64_t kthena_random_u64(uint64_t seed, uint64_t stream, uint64_t counter) {

@@ -60,7 +60,7 @@ import (
 // Match says how much of a prompt each endpoint is known to hold.
 type Match struct {
 	Depths []uint32 // leading blocks held, one for each endpoint in the order of the pool; nil: not known
-	Total  uint32   // full blocks of the prompt; 0: no depths, or all of them 0
+	Total  uint32   // full blocks of the prompt; depths above it count as it
 }
 
 // Request is what a decision may know about a request.

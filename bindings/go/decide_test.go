@@ -81,8 +81,7 @@ func TestDecideRefuses(t *testing.T) {
 		refused(t, err, ErrInvalidArgument, "request.depth_count: 3")
 	}
 	refused(t, policy.DecideInto(pool, &Request{Prefix: Match{Depths: []uint32{}}}, workspace, new(Decision)), ErrInvalidArgument, "request.depth_count: 0")
-	refused(t, policy.DecideInto(pool, &Request{Prefix: Match{Depths: fits.Depths}}, workspace, new(Decision)), ErrInvalidArgument, "request.prefix")
-	refused(t, policy.DecideInto(pool, &Request{History: Match{Total: 3}}, workspace, new(Decision)), ErrInvalidArgument, "request.history")
+	refused(t, policy.DecideInto(pool, &Request{Prefix: Match{Total: 1 << 31}}, workspace, new(Decision)), ErrInvalidArgument, "request.prefix_total")
 	refused(t, policy.DecideInto(pool, nil, workspace, new(Decision)), ErrInvalidArgument)
 	refused(t, policy.DecideInto(pool, &Request{}, workspace, nil), ErrInvalidArgument)
 	_, err := policy.Explain(pool, nil)

@@ -7,7 +7,8 @@
  *  3. The last parameter of a function that can fail is a kthena_error*, owned by the caller, or NULL. It is written on failure only; one
  *     whose struct_size does not reach beyond message_size is left alone. On failure outputs are untouched and nothing has changed.
  *  4. A kthena_str {data, size} is borrowed for the call, or, where a function returns one, from the handle it came from. Nothing needs a
- *     terminating zero. {NULL, 0} is the empty string. {NULL, n} is KTHENA_INVALID_ARGUMENT, or empty where a function cannot fail.
+ *     terminating zero; what is returned has one all the same and is never NULL. {NULL, 0} is the empty string. {NULL, n} is
+ *     KTHENA_INVALID_ARGUMENT, or empty where a function cannot fail.
  *  5. The first member of every options and result struct is struct_size = sizeof(the struct) as the caller knows it; members are only
  *     ever added at the end and no struct ends in padding, so the size tells which members there are. KTHENA_INIT(type) makes a zeroed one.
  *       smaller, up to the end of a member   members beyond it read as 0 (= the default) and are not written
@@ -108,9 +109,11 @@ typedef struct kthena_error {
   char message[4072];  /* zero-terminated UTF-8 */
 } kthena_error;
 
-/* Name and sentence of a reason code; empty for one that is not in the registry. Lives for ever. [any thread] */
+/* Of a reason code: its name, a sentence, and what reason_subject, reason_a and reason_b are ("a = score"). Empty for one that is not in
+ * the registry. Live for ever. [any thread] */
 KTHENA_API kthena_str kthena_reason_name(int32_t reason);
 KTHENA_API kthena_str kthena_reason_text(int32_t reason);
+KTHENA_API kthena_str kthena_reason_numbers(int32_t reason);
 
 /* ---- hashing and random numbers: the same in every language -------------------------------------------------------------------- */
 
@@ -187,7 +190,7 @@ typedef struct kthena_request {
   const uint32_t* prefix_depths;  /* array of n: leading blocks each endpoint holds; NULL: not known */
   const uint32_t* history_depths; /* array of n: by the router's own memory; NULL: not known */
   size_t depth_count;             /* n of both arrays; must be the pool's size where one is given */
-  uint32_t prefix_total;          /* full blocks of the prompt, 0..2^31 - 1; 0: no depths, or all of them 0 */
+  uint32_t prefix_total;          /* full blocks of the prompt, 0..2^31 - 1; depths above it count as it */
   uint32_t history_total;         /* the same for history_depths */
   uint64_t sequence;              /* count of requests so far; round robin follows it */
   int64_t now_ns;

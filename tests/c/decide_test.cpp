@@ -132,15 +132,6 @@ TEST_CASE("a broken request is refused by name and the decision stays", "[c][dec
     each.request.depth_count = SIZE_MAX;
     expected = "request.depth_count: 18446744073709551615, but the pool has 4 endpoints";
   }
-  SECTION("depths of a prompt without blocks") {
-    each.request.prefix_depths = depths;
-    each.request.depth_count = 4;
-    expected = "request.prefix_total: is 0, but there are depths";
-  }
-  SECTION("blocks without depths") {
-    each.request.history_total = 3;
-    expected = "request.history_depths: must not be NULL when there are blocks";
-  }
   SECTION("more blocks than a prompt can have") {
     each.request.prefix_total = 0x80000000u;
     expected = "request.prefix_total: must not exceed 2147483647";

@@ -12,8 +12,12 @@ TEST_CASE("version and reasons", "[c]") {
   CHECK(kthena_version() == (KTHENA_VERSION_MAJOR << 16 | KTHENA_VERSION_MINOR << 8 | KTHENA_VERSION_PATCH));
   CHECK(view(kthena_reason_name(KTHENA_REASON_TIE_BROKEN)) == "tie_broken");
   CHECK(view(kthena_reason_text(KTHENA_REASON_POOL_EMPTY)) == "the pool has no endpoints");
+  CHECK(view(kthena_reason_numbers(KTHENA_REASON_BEST_SCORE)) == "a = score, b = margin over the runner-up");
+  CHECK(view(kthena_reason_numbers(KTHENA_REASON_POOL_EMPTY)).empty());
   CHECK(view(kthena_reason_name(-1)).empty());
   CHECK(view(kthena_reason_text(99)).empty());
+  CHECK(std::string(kthena_reason_text(99).data).empty());
+  CHECK(std::string(kthena_reason_name(KTHENA_REASON_TIE_BROKEN).data) == "tie_broken");
 }
 
 TEST_CASE("hash and random numbers are those of every language", "[c]") {

@@ -32,12 +32,13 @@ TEST_CASE("endpoints keep the numbers the caller gave them", "[c][pool]") {
   REQUIRE(kthena_pool_size(pool.get()) == ids.size());
   for (std::uint32_t i = 0; i < ids.size(); ++i) {
     CHECK(view(kthena_pool_id(pool.get(), i)) == ids[i]);
+    CHECK(std::string(kthena_pool_id(pool.get(), i).data) == ids[i]);
     CHECK(kthena_pool_find(pool.get(), str(ids[i])) == i);
   }
   CHECK(kthena_pool_find(pool.get(), str("nobody")) == KTHENA_NONE);
   CHECK(kthena_pool_find(pool.get(), {nullptr, 3}) == KTHENA_NONE);
   CHECK(view(kthena_pool_id(pool.get(), static_cast<std::uint32_t>(ids.size()))).empty());
-  CHECK(view(kthena_pool_id(pool.get(), KTHENA_NONE)).empty());
+  CHECK(std::string(kthena_pool_id(pool.get(), KTHENA_NONE).data).empty());
 }
 
 TEST_CASE("an empty pool needs no arrays", "[c][pool]") {
