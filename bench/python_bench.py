@@ -12,9 +12,13 @@ from __future__ import annotations
 import argparse
 import timeit
 from collections.abc import Callable
+from typing import TypeAlias
 
 import kthena
 import numpy as np
+import numpy.typing as npt
+
+Depths: TypeAlias = npt.NDArray[np.uint32]
 
 
 def measure(call: Callable[[], object], repeat: int) -> float:
@@ -51,7 +55,7 @@ def benchmarks() -> dict[str, Callable[[], object]]:
             def plain(policy: kthena.Policy = policy, pool: kthena.Pool = pool) -> object:
                 return policy.decide(pool, id="request-1", model="m", now_ns=1, seed=1)
 
-            def given(policy: kthena.Policy = policy, pool: kthena.Pool = pool, depths: object = depths) -> object:
+            def given(policy: kthena.Policy = policy, pool: kthena.Pool = pool, depths: Depths = depths) -> object:
                 return policy.decide(
                     pool, id="request-1", model="m", prefix_depths=depths, prefix_total=32, sequence=7, now_ns=1, seed=1
                 )

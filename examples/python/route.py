@@ -3,6 +3,8 @@
 python examples/python/route.py
 """
 
+from typing import Any
+
 import kthena
 import numpy as np
 
@@ -25,7 +27,7 @@ query = index.query(model="llama").extend(system_prompt).extend([7, 8, 9])
 depths = index.find(query, workers=index.workers(pool.ids))
 
 policy = kthena.Policy("kthena-default")
-arguments = {"id": "request-1", "model": "llama", "now_ns": 1_500_000_000, "seed": 1}
+arguments: dict[str, Any] = {"id": "request-1", "model": "llama", "now_ns": 1_500_000_000, "seed": 1}
 decision = policy.decide(pool, **arguments, prefix_depths=depths, prefix_total=query.blocks)
 print(f"{decision.endpoint}, then {', '.join(decision.ranked[1:])}: {decision.reason.name.lower()}")
 assert decision.endpoint == "pod-c"

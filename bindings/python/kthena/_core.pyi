@@ -1,6 +1,7 @@
 """The C interface of kthena as Python objects; use the package kthena instead."""
 
 from collections.abc import Iterable
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,7 @@ class Pool:
         in_flight: npt.NDArray[np.float64] | None = None,
         sampled_ns: int | npt.NDArray[np.int64],
     ) -> None: ...
-    def set(self, name: str, endpoint: str | int, value: float, *, sampled_ns: int) -> None:
+    def set(self, name: str, endpoint: str | SupportsIndex, value: float, *, sampled_ns: int) -> None:
         """Replaces one value, NaN: not sampled; `endpoint` is an id or an index.
 
         For a signal that changes with every request, as in_flight does.

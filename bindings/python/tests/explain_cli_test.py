@@ -74,8 +74,8 @@ def test_all_faults_together(files: Files) -> None:
     faults = result.stderr.splitlines()
     assert len(faults) >= 4 and all(fault.startswith("kthena explain: ") for fault in faults)
     for place in (
-        "pool.json: pool.endpoints[0].running",
-        "pool.json: pool.endpoints[1].id",
+        "pool.json: endpoints[0].running",
+        "pool.json: endpoints[1].id",
         "request.json: request.seed",
     ):
         assert any(f"kthena explain: {place}" in fault for fault in faults), place

@@ -170,12 +170,13 @@ def test_the_pool_by_position_or_name(pool: kthena.Pool, policy: kthena.Policy) 
     with pytest.raises(TypeError, match="missing required argument: 'pool'"):
         policy.decide(id="x")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="by position"):
-        policy.decide(pool, "x")  # type: ignore[call-arg, misc]
+        policy.decide(pool, "x")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="unexpected keyword"):
         policy.decide(pool, pool=pool, id="x")  # type: ignore[misc]
-    for other in (None, policy, "pool", {}):
+    others: list[Any] = [None, policy, "pool", {}]
+    for other in others:
         with pytest.raises(TypeError, match="pool must be a"):
-            policy.decide(other, id="x")  # type: ignore[arg-type]
+            policy.decide(other, id="x")
 
 
 def test_objects_that_were_never_initialised(pool: kthena.Pool, policy: kthena.Policy) -> None:

@@ -166,6 +166,37 @@ def test_update_without_columns_and_without_time(pool: kthena.Pool) -> None:
         pool.update(speed=[1, 2, 3], sampled_ns=1)  # type: ignore[call-arg]
 
 
+def test_one_value(pool: kthena.Pool) -> None:
+    pool.set("in_flight", "pod-a", 3, sampled_ns=5)
+    pool.set("in_flight", 2, 4.0, sampled_ns=6)
+    assert np.array_equal(pool.signal("in_flight"), [np.nan, 3, 4], equal_nan=True)
+    assert list(pool.sampled_ns("in_flight"))[1:] == [5, 6]
+    pool.set("in_flight", np.uint32(2), math.nan, sampled_ns=7)
+    assert np.array_equal(pool.signal("in_flight"), [np.nan, 3, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "value", "error"),
+    [
+        ("speed", 0, 1, KeyError),
+        ("running", "pod-x", 1, KeyError),
+        ("running", 3, 1, ValueError),
+        ("running", -1, 1, ValueError),
+        ("running", 2**80, 1, ValueError),
+        ("running", 1.0, 1, TypeError),
+        ("running", None, 1, TypeError),
+        ("running", 0, -1, ValueError),
+        ("running", 0, math.inf, ValueError),
+        ("kv_usage", 0, 1.5, ValueError),
+        ("running", 0, "1", TypeError),
+    ],
+)
+def test_one_bad_value(pool: kthena.Pool, name: str, endpoint: Any, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        pool.set(name, endpoint, value, sampled_ns=0)
+    assert np.isnan(pool.signal("running")).all()
+
+
 def test_unknown_signals(pool: kthena.Pool) -> None:
     for call in (pool.signal, pool.sampled_ns):
         with pytest.raises(KeyError, match="the signals are running, waiting"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import kthena
@@ -181,11 +182,12 @@ def test_bad_stores_change_nothing(
 
 
 def test_unknown_workers(index: kthena.PrefixIndex) -> None:
-    for call in (
+    calls: list[Callable[[], None]] = [
         lambda: index.store(5, tokens=[1, 2, 3, 4], engine_hashes=[1]),
         lambda: index.remove(5, engine_hashes=[1]),
         lambda: index.clear(5),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(KeyError):
             call()
 
@@ -197,7 +199,7 @@ def test_query_errors(index: kthena.PrefixIndex) -> None:
     query.clear()
     assert query.extend_contents(u64(1)).blocks == 1
     with pytest.raises(TypeError):
-        query.extend(np.zeros(4, np.int64))  # type: ignore[arg-type]
+        query.extend(np.zeros(4, np.int64))
     with pytest.raises(TypeError):
         query.extend(["a"])  # type: ignore[list-item]
 

@@ -28,7 +28,7 @@ def of_stub(function: ast.FunctionDef) -> list[str]:
 
 
 def of_parameters(signature: inspect.Signature) -> list[str]:
-    star = {inspect.Parameter.KEYWORD_ONLY: "*"}
+    star: dict[Any, str] = {inspect.Parameter.KEYWORD_ONLY: "*"}
     return [
         star.get(parameter.kind, "") + parameter.name + ("" if parameter.default is parameter.empty else "=")
         for parameter in signature.parameters.values()
@@ -66,8 +66,8 @@ def test_names_and_signatures() -> None:
     assert {*functions, *classes} == {name for name in vars(_core) if not name.startswith("_")}
     for name, node in functions.items():
         assert of_module(getattr(_core, name)) == [of_stub(node)], name
-    for class_name, node in classes.items():
-        check_class(getattr(_core, class_name), node)
+    for class_name, stub in classes.items():
+        check_class(getattr(_core, class_name), stub)
 
 
 def check_class(real: Any, stub: ast.ClassDef) -> None:

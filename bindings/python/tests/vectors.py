@@ -53,7 +53,7 @@ def pool_of(document: dict[str, Any]) -> kthena.Pool:
             values.append(np.nan if sample is None else float(sample))
             times.append(sampled_ns)
         column = {name: np.array(values, dtype=np.float64)}
-        pool.update(**column, sampled_ns=np.array(times, dtype=np.int64))  # type: ignore[arg-type]
+        pool.update(**column, sampled_ns=np.array(times, dtype=np.int64))
     return pool
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from kthena.cli import explain, parts, presets, replay
@@ -27,6 +29,8 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 something failed on the way, 2 bad input, 130 interrupted."""
     options = make_parser().parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)  # so that no half-written file stays behind
     try:
         options.run(options)
         sys.stdout.flush()
@@ -41,3 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kthena {options.command}: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 
 from kthena.cli import table
 from kthena.cli.faults import Faults, split_message
 from kthena.cli.files import read_text
 from kthena.cli.policies import read_policy
 from kthena.errors import KthenaError
-from kthena.routing import decide_json
+from kthena.routing import Pool, decide_json
 from kthena.types import CandidateExplanation, Explanation
 
 
@@ -36,15 +35,18 @@ def run(options: argparse.Namespace) -> None:
     faults.raise_if_any()
     assert policy is not None
     # The texts as they are: what is wrong in them is for the library to say.
+    try:
+        Pool.from_json(pool or "")
+    except KthenaError as error:
+        faults.add_message(options.pool, error.message)
     document = f'{{"pool":{pool},"policy":{policy.text},"request":{request},"explain":true}}'
     try:
         text = decide_json(document)
     except KthenaError as error:
-        files = {"pool": options.pool, "request": options.request, "policy": options.policy}
         for fault in split_message(error.message):
-            part = re.split(r"[.:\[]", fault, maxsplit=1)[0]
-            faults.add(f"{files[part]}: {fault}" if part in files else fault)
-        faults.raise_if_any()
+            if fault.startswith("request") or not faults:
+                faults.add(f"{options.request}: {fault}")
+    faults.raise_if_any()
     if options.json:
         print(text)
     else:

@@ -36,14 +36,15 @@ def render_html(setup: Setup, results: list[PolicyResult]) -> str:
         _legend(results),
         f'<div class="wide">{charts.ttft_cdf(results)}</div>',
         "<h2>Load per engine over time</h2>",
-        "<p>Requests running or waiting in each engine, all panels on one scale. A wide band means herding: all requests "
-        "go to the engine that looked best at the last reading of the metrics, until the next.</p>",
+        "<p>Requests running or waiting in each engine, all panels on one scale. Engines that swap between empty and "
+        "full are herding: all requests go to the one that looked best at the last reading of the metrics, until the "
+        "next.</p>",
     ]
     for i, (result, load) in enumerate(zip(results, loads, strict=True)):
         busiest = f"busiest engine: {load.imbalance():.2f} times the mean, {load.most:,} at most"
         body.append(f'<h3>{_swatch(i)}{escape(result.policy)} <span class="soft">{busiest}</span></h3>')
         body.append(f'<div class="wide">{charts.load_over_time(f"load{i}", load, most, f"p{i % 8}")}</div>')
-    if setup.runs > 1:
+    if 1 < setup.runs <= 12:
         body += ["<h2>Run by run</h2>", _runs(setup, results)]
     body += [
         "<h2>Engine model</h2>",
@@ -100,7 +101,7 @@ def _table(results: list[PolicyResult]) -> str:
     caption = "Simulated; times in seconds from the client's send."
     heads = [
         "policy",
-        "requests per s",
+        "req / s",
         "times random",
         "E2E mean",
         "E2E p99",

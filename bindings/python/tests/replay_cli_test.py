@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Files, run
+
+ROOT = Path(__file__).parents[3]
+POLICIES = "random,kthena-2025-09/least-request,kthena-2025-09/least-request+kv"
+SMALL = [
+    "replay",
+    "--workload",
+    "gsp-long",
+    "--policies",
+    POLICIES,
+    "--limit",
+    "64",
+    "--concurrency",
+    "16",
+    "--runs",
+    "2",
+]
+TRACE = (
+    "timestamp_ms,input_tokens,output_tokens,block_ids_512\n0,1000,20,0-1\n5,600,10,0 7\n5,512,5,0\n900,1024,9,0-1\n"
+)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def schema_faults(document: Any) -> list[str]:
+    """By the validator that checks all other schemas too."""
+    path = ROOT / "tests" / "tools" / "schemas_test.py"
+    spec = importlib.util.spec_from_file_location("schemas_test", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: list[str] = module.faults(document, module.SCHEMAS["replay.schema.json"], "replay.schema.json")
+    return found
+
+
+def test_a_replay(files: Files) -> None:
+    result = run([*SMALL, "--json", "r.json", "--csv", "r.csv", "--html", "r.html"], files)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    first = result.stdout.splitlines()[0]
+    for words in (
+        "imulated engine qwen2.5-7b@910b-fit",
+        "3 replicas",
+        "closed loop of 16",
+        "2 runs of 64",
+        "seed 1",
+        "cold",
+    ):
+        assert words in first
+    for policy in POLICIES.split(","):
+        assert f"\n{policy} " in result.stdout
+    assert files.names() == {"r.json", "r.csv", "r.html"}
+
+    document = json.loads((files.folder / "r.json").read_text())
+    assert schema_faults(document) == []
+    assert document["workload"] == "gsp-long"
+    rows = {row["policy"]: row for row in document["rows"]}
+    assert list(rows) == POLICIES.split(",")
+    base = rows["random"]["throughput_rps"]
+    for row in rows.values():
+        assert row["ratio_to_random"] == row["throughput_rps"] / base
+        assert row["requests"] == 128 and len(row["runs"]) == 2
+        assert row["published"] is None  # that was another number of requests
+
+    table = list(csv.DictReader(io.StringIO((files.folder / "r.csv").read_text())))
+    assert len(table) == 3 * 128
+    assert {row["policy"] for row in table} == set(rows) and {row["run"] for row in table} == {"0", "1"}
+    for policy, row in rows.items():
+        waits = [(int(r["first_token_ns"]) - int(r["arrival_ns"])) / 1e9 for r in table if r["policy"] == policy]
+        assert sum(waits) / len(waits) == pytest.approx(row["ttft_mean_s"])
+
+    page = (files.folder / "r.html").read_text()
+    assert not re.search(r"https?://", page) and "<script" not in page
+    assert document["command"].replace("'", "&#x27;") in page and "imulated engine" in page
+
+
+def test_the_same_call_gives_the_same_bytes(files: Files) -> None:
+    texts = []
+    for i in range(2):
+        names = [f"{i}.json", f"{i}.csv", f"{i}.html"]
+        result = run([*SMALL, "--json", names[0], "--csv", names[1], "--html", names[2]], files)
+        texts.append([result.stdout, *((files.folder / name).read_bytes() for name in names)])
+    assert texts[0] == texts[1]
+    again = run([*SMALL, "--seed", "2", "--json", "2.json"], files)
+    assert again.returncode == 0 and (files.folder / "2.json").read_bytes() != texts[0][1]
+
+
+def test_the_command_in_the_file_repeats_it(files: Files) -> None:
+    run([*SMALL, "--json", "a.json"], files)
+    command = json.loads((files.folder / "a.json").read_text())["command"].split()
+    assert command[0] == "kthena"
+    assert run([*command[1:], "--json", "b.json"], files).returncode == 0
+    assert (files.folder / "a.json").read_bytes() == (files.folder / "b.json").read_bytes()
+
+
+def test_without_random_there_is_no_ratio(files: Files) -> None:
+    arguments = ["replay", "--workload", "gsp-short", "--policies", "round-robin", "--limit", "10", "--json", "r.json"]
+    assert run(arguments, files).returncode == 0
+    document = json.loads((files.folder / "r.json").read_text())
+    assert document["rows"][0]["ratio_to_random"] is None and document["concurrency"] == 300
+    assert document["poll_interval_s"] == 2.7
+
+
+def test_an_open_loop(files: Files) -> None:
+    arguments = [
+        "replay",
+        "--workload",
+        "gsp-short",
+        "--policies",
+        "random",
+        "--limit",
+        "10",
+        "--speed",
+        "2",
+        "--json",
+        "r.json",
+    ]
+    result = run(arguments, files)
+    assert result.returncode == 0 and "open loop" in result.stdout
+    document = json.loads((files.folder / "r.json").read_text())
+    assert (document["loop"], document["speed"], document["concurrency"]) == ("open", 2.0, 0)
+
+
+@pytest.mark.parametrize("loop", [[], ["--concurrency", "2"], ["--speed", "4"]])
+def test_a_trace(files: Files, loop: list[str]) -> None:
+    files.write("trace.csv", TRACE)
+    result = run(
+        ["replay", "--workload", "trace.csv", "--policies", "random,kthena-default", "--json", "r.json", *loop], files
+    )
+    assert result.returncode == 0, result.stderr
+    document = json.loads((files.folder / "r.json").read_text())
+    assert schema_faults(document) == []
+    assert document["workload"] == "trace.csv" and document["engine"] == "llama3-8b@a100" and document["replicas"] == 8
+    assert [row["requests"] for row in document["rows"]] == [4, 4]
+
+
+def test_policies_from_files(files: Files) -> None:
+    files.write("mine.json", {"scorers": [{"name": "gpu-usage", "weight": 2}]})
+    files.write("named.json", {"name": "with, comma", "scorers": ["random"]})
+    files.write("preset.json", {"preset": "round-robin"})
+    arguments = ["replay", "--workload", "gsp-short", "--policies", "mine.json,named.json,preset.json", "--limit", "5"]
+    result = run([*arguments, "--json", "r.json", "--csv", "r.csv"], files)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads((files.folder / "r.json").read_text())["rows"]
+    names = [row["policy"] for row in rows]
+    assert names == ["mine", "with, comma", "round-robin"]
+    table = list(csv.DictReader(io.StringIO((files.folder / "r.csv").read_text())))
+    assert {row["policy"] for row in table} == set(names)
+
+
+BAD: list[tuple[str, list[str], list[str]]] = [
+    ("no workload file", ["--workload", "none.csv"], ["none.csv: no such file or directory"]),
+    ("a folder as workload", ["--workload", "."], [".: is a directory"]),
+    ("truncated line", ["--workload", "cut.csv"], ["cut.csv: line 4: "]),
+    ("block id of 2^64", ["--workload", "huge.csv"], ["huge.csv: line 2: "]),
+    ("an empty trace", ["--workload", "empty.csv"], ["empty.csv: "]),
+    ("unknown policy", ["--policies", "best"], ["unknown policy 'best'", "kthena-default"]),
+    ("two unknown policies", ["--policies", "best,worst"], ["'best'", "'worst'"]),
+    ("policy twice", ["--policies", "random,random"], ["random is there twice"]),
+    ("no policy", ["--policies", ","], ["an empty name"]),
+    ("no policy file", ["--policies", "none.json"], ["none.json: no such file or directory"]),
+    ("weight -1", ["--policies", "negative.json"], ["negative.json: scorers[0].weight"]),
+    ("weight NaN", ["--policies", "nan.json"], ["nan.json: ", "line 1"]),
+    ("replicas 0", ["--replicas", "0"], ["--replicas: 0 is not in 1 .. 4096"]),
+    ("replicas that are no number", ["--replicas", "many"], ["--replicas: 'many' is no integer"]),
+    ("unknown engine", ["--engine-model", "abacus"], ["--engine-model: engine: ", "llama3-8b@a100"]),
+    ("concurrency and speed", ["--concurrency", "2", "--speed", "1"], ["--concurrency, --speed: "]),
+    ("speed NaN", ["--speed", "nan"], ["--speed: nan is not in"]),
+    ("speed 0", ["--speed", "0"], ["--speed: 0 is not in"]),
+    ("runs 0", ["--runs", "0"], ["--runs: 0"]),
+    ("seed -1", ["--seed", "-1"], ["--seed: -1"]),
+    ("poll interval 0", ["--poll-interval", "0"], ["--poll-interval: 0"]),
+    ("limit 0", ["--limit", "0"], ["--limit: 0"]),
+    ("output in no folder", ["--json", "none/r.json"], ["--json: none/r.json: no such file or directory"]),
+    ("output is a folder", ["--html", "folder"], ["--html: folder: is a directory"]),
+    ("one output twice", ["--json", "r", "--csv", "./r"], ["is also the file of --json"]),
+    (
+        "all together",
+        ["--policies", "best,negative.json", "--seed", "x", "--limit", "0", "--json", "none/r.json"],
+        ["'best'", "negative.json: ", "--seed", "--limit", "--json"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "messages"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_input(files: Files, arguments: list[str], messages: list[str]) -> None:
+    files.write("cut.csv", TRACE[: TRACE.index("5,512") + 4])
+    files.write("huge.csv", TRACE.replace("0-1", "18446744073709551616 1", 1))
+    files.write("empty.csv", "")
+    files.write("negative.json", {"scorers": [{"name": "random", "weight": -1}]})
+    files.write("nan.json", '{"scorers": [{"name": "random", "weight": NaN}]}')
+    (files.folder / "folder").mkdir()
+    before = files.names()
+    base = [] if "--workload" in arguments else ["--workload", "gsp-short"]
+    result = run(["replay", *base, *arguments, "--html" if "--html" not in arguments else "--csv", "out"], files)
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == "" and "Traceback" not in result.stderr
+    for message in messages:
+        assert message in result.stderr
+    assert all(line.startswith("kthena replay: ") for line in result.stderr.splitlines())
+    assert files.names() == before
+
+
+def test_an_unwritable_output_is_found_before_the_simulation(files: Files) -> None:
+    start = time.monotonic()
+    result = run(["replay", "--workload", "gsp-long", "--runs", "1000", "--json", "none/r.json"], files)
+    assert result.returncode == 2 and time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(files: Files, number: signal.Signals) -> None:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip("this process and those it starts ignore the signal")
+    arguments = ["replay", "--workload", "gsp-long", "--runs", "1000", "--json", "r.json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kthena", *arguments], cwd=files.folder, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not files.names() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "kthena replay: interrupted"
+    assert files.names() == set()
