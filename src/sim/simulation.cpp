@@ -207,10 +207,10 @@ void Simulation::State::answer(std::uint32_t request) {
   rows.hit_tokens[at] = sequence.hit;
   runs.back().last_token_ns = now;
   router[0].answered(request, rows.endpoint[at]);
-  settle(request);
+  settle();
 }
 
-void Simulation::State::settle(std::uint32_t) {
+void Simulation::State::settle() {
   if (++settled < requests) {
     send_pending();
     return;
@@ -248,22 +248,24 @@ void Simulation::State::poll() {
   router[0].poll(engines);
   sample_load();
   const bool idle = std::all_of(engines.begin(), engines.end(), [](const detail::Engine& e) { return e.empty(); });
-  if (!parked.empty()) {
-    retry.swap(parked);
-    parked.clear();
-    for (const std::uint32_t request : retry)
-      if (!dispatch(request)) parked.push_back(request);
-    if (idle && parked.size() == retry.size()) {  // it will not get better than this
-      retry.swap(parked);
-      parked.clear();
-      for (const std::uint32_t request : retry) {
-        ++runs.back().unroutable;
-        settle(request);
-      }
-    }
-    retry.clear();
-  }
+  if (!parked.empty()) retry_parked(idle);
   if (!done) queue.push(now + scenario.poll_interval_ns, kPoll, 0);
+}
+
+// First come, first served: the first that finds nobody keeps those behind it waiting.
+void Simulation::State::retry_parked(bool idle) {
+  std::size_t gone = 0;
+  while (gone < parked.size() && dispatch(parked[gone])) ++gone;
+  if (idle && gone == 0) {  // it will not get better than this
+    given_up.swap(parked);
+    for (std::size_t i = 0; i < given_up.size(); ++i) {
+      ++runs.back().unroutable;
+      settle();
+    }
+    given_up.clear();
+    return;
+  }
+  parked.erase(parked.begin(), parked.begin() + static_cast<std::ptrdiff_t>(gone));
 }
 
 void Simulation::State::sample_load() {

@@ -47,8 +47,10 @@ struct Simulation::State {
   void end_step(std::uint32_t engine);
   void answer(std::uint32_t request);
   void poll();
+  void retry_parked(bool idle);
   void sample_load();
-  void settle(std::uint32_t request);
+  /// One more is answered or given up.
+  void settle();
   [[nodiscard]] Mark mark() const;
   [[nodiscard]] std::uint64_t row(std::uint32_t request) const noexcept { return run * requests + request; }
 
@@ -73,7 +75,7 @@ struct Simulation::State {
   std::uint32_t sent = 0;
   std::uint32_t settled = 0;           // of this run: answered or given up
   std::vector<std::uint32_t> parked;   // nobody was eligible; first come first served
-  std::vector<std::uint32_t> retry;    // scratch
+  std::vector<std::uint32_t> given_up;  // scratch
 
   std::vector<Run> runs;
   RequestRows rows;
