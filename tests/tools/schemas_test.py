@@ -111,6 +111,13 @@ BEYOND = {
     "no pool, but depths",
     "nulls count as absent",
 }
+# Scenarios whose fault is in the trace's text or between members.
+SIM_BEYOND = {
+    "a block size that does not divide the trace's",
+    "a prompt that no engine can hold",
+    "a trace that is cut off",
+    "a block id of 2^64",
+}
 
 
 def load(directory: str) -> list[tuple[str, Any]]:
@@ -132,6 +139,13 @@ def main() -> int:
         refused += 1
         if not found and {"pool", "policy"} <= document.keys():
             problems.append(f"{label}: the schemas accept it")
+    for label, case in load("sim"):
+        found = check(case["scenario"], "scenario")
+        if "expect" in case:
+            problems += [f"{label}: scenario{fault}" for fault in found]
+            problems += [f"{label}: expect{fault}" for fault in check(case["expect"], "report")]
+        elif not found and case["name"] not in SIM_BEYOND:
+            problems.append(f"{label}: the schema accepts it")
     for fault in problems:
         print(fault, file=sys.stderr)
     print(f"schemas: {len(load('route'))} decisions validate, {refused} documents at fault do not; {len(problems)} problems")
