@@ -27,6 +27,7 @@ MASK = (1 << 64) - 1
 
 Json = Any
 Score = float | None  # None: the scorer abstains
+Match = tuple[int, dict[str, int]]  # blocks of the prompt, blocks held by endpoint id
 
 
 # ---------------------------------------------------------------- hashes
@@ -75,7 +76,7 @@ class Policy:
     filters: list[Part]
     scorers: list[Part]
     picker: Part
-    failover: int = 5
+    ranked_limit: int = 5
 
 
 @dataclass
@@ -85,8 +86,8 @@ class Case:
     model: str
     request_key: int
     sequence: int
-    prefix: tuple[int, dict[str, int]]  # blocks of the prompt, blocks held by endpoint id
-    history: tuple[int, dict[str, int]]
+    prefix: Match | None  # None: nothing is known
+    history: Match | None
 
 
 SIGNALS = ("running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight")
@@ -140,10 +141,10 @@ def read_endpoint(document: Json) -> Endpoint:
     return Endpoint(document["id"], signals, document.get("models", []))
 
 
-def read_match(document: Json) -> tuple[int, dict[str, int]]:
+def read_match(document: Json) -> Match | None:
     if document is None:
-        return 0, {}
-    return document.get("total_blocks", 0), document.get("depth_blocks", {})
+        return None
+    return document.get("total_blocks") or 0, document.get("depth_blocks") or {}
 
 
 def read_case(document: Json) -> Case:
@@ -227,8 +228,8 @@ def gpu_usage(part: Part, candidates: list[Endpoint]) -> list[Score]:
     return [None if share is None else truncate((1 - share) * 100) for share in used]
 
 
-def by_depth(match: tuple[int, dict[str, int]], candidates: list[Endpoint]) -> list[Score]:
-    total, depths = match
+def by_depth(match: Match | None, candidates: list[Endpoint]) -> list[Score]:
+    total, depths = match or (0, {})
     if total == 0:
         return [0.0 for _ in candidates]
     return [truncate((min(depths.get(endpoint.id, 0), total) / total) * 100) for endpoint in candidates]
@@ -249,7 +250,7 @@ def opinions(part: Part, case: Case, candidates: list[Endpoint]) -> list[Score]:
     if part.name == "gpu-usage":
         return gpu_usage(part, candidates)
     if part.name == "prefix-cache":
-        return by_depth(case.history if case.history[0] > 0 else case.prefix, candidates)
+        return by_depth(case.prefix if case.history is None else case.history, candidates)
     if part.name == "kvcache-aware":
         return by_depth(case.prefix, candidates)
     if part.name == "random":
@@ -328,7 +329,7 @@ def decide(case: Case) -> tuple[Json, dict[str, dict[str, Score]]]:
         "score": totals[order[0]],
         "margin": margin,
         "candidates": len(ids),
-        "ranked": order[: case.policy.failover],
+        "ranked": order[: case.policy.ranked_limit],
     }
     return decision, scores
 

@@ -168,8 +168,7 @@ TEST_CASE("the failover list is the beginning of the full ranking", "[route][pro
     PolicySpec spec = random_spec(round.random);
     spec.picker = {"best-score"};
     if (spec.scorers.empty()) spec.scorers = {{"gpu-usage"}};
-    const Explanation explanation =
-        policy_of(spec).explain(round.pool.view(), round.request.view());
+    const Explanation explanation = policy_of(spec).explain(round.pool.view(), round.request.view());
     std::vector<std::uint32_t> ranking;
     for (const CandidateExplanation& candidate : explanation.candidates)
       if (candidate.dropped.code == ReasonCode::none) ranking.push_back(candidate.endpoint.value);
@@ -185,8 +184,7 @@ TEST_CASE("the failover list is the beginning of the full ranking", "[route][pro
       REQUIRE(explanation.candidates[ranking[i]].rank == i + 1);
     }
     for (spec.ranked_limit = 1; spec.ranked_limit <= kMaxRanked; ++spec.ranked_limit) {
-      const Decision decision =
-          policy_of(spec).decide(round.pool, round.request.view(), workspace);
+      const Decision decision = policy_of(spec).decide(round.pool, round.request.view(), workspace);
       INFO("seed " << seed << ", failover " << spec.ranked_limit);
       REQUIRE(decision.ranked_count == std::min<std::size_t>(spec.ranked_limit, ranking.size()));
       for (std::size_t i = 0; i < decision.ranked_count; ++i) REQUIRE(decision.ranked[i].value == ranking[i]);

@@ -98,6 +98,29 @@ TEST_CASE("a view over a host's own arrays decides as a snapshot does", "[route]
   view.values[static_cast<std::size_t>(Signal::kKvUsage)] = usage;
   const Policy policy = preset_policy("kthena-helm");
   Workspace workspace;
-  CHECK(policy.decide(view, {.id = "request", .seed = 7}, workspace) == policy.decide(pool, {.id = "request", .seed = 7}, workspace));
+  CHECK(policy.decide(view, {.id = "request", .seed = 7}, workspace) ==
+        policy.decide(pool, {.id = "request", .seed = 7}, workspace));
   CHECK(policy.explain(view, {.id = "request", .now_ns = 5, .seed = 7}).candidates[0].oldest_age_ns == 0);
+}
+
+TEST_CASE("a pipeline's ranked list has 1 to 16 places", "[route][pipeline]") {
+  const PoolSnapshot pool = plain_pool(20);
+  Workspace workspace;
+  for (const auto& [asked, given] : {std::pair{0u, 1u}, {1u, 1u}, {16u, 16u}, {17u, 16u}, {4000000000u, 16u}}) {
+    const Pipeline policy(Filters{}, Scorers{Weighted{Random{}}}, BestScore{}, asked);
+    INFO(asked);
+    CHECK(policy.decide(pool.view(), asking("request"), workspace).ranked_count == given);
+  }
+}
+
+TEST_CASE("depths of another length count as not known", "[route][pipeline]") {
+  const PoolSnapshot pool = plain_pool(4);
+  const std::vector<std::uint32_t> depths = {9, 9, 9, 9, 9};
+  for (const std::size_t length : {1u, 3u, 5u}) {
+    Request request = asking("request");
+    request.prefix = {{depths.data(), length}, 9};
+    INFO(length << " depths for 4 endpoints");
+    CHECK(!check_request(pool.view(), request).ok());
+    CHECK(same(opinions(KvCacheAware(), pool, request), {0, 0, 0, 0}));
+  }
 }

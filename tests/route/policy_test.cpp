@@ -151,7 +151,6 @@ TEST_CASE("a workspace serves pools of any size in any order", "[route][policy]"
     const PoolSnapshot pool = pool_of(random_rows(random, size));
     const OwnedRequest request = random_request(random, size);
     Workspace fresh;
-    CHECK(policy.decide(pool, request.view(), shared) ==
-          policy.decide(pool, request.view(), fresh));
+    CHECK(policy.decide(pool, request.view(), shared) == policy.decide(pool, request.view(), fresh));
   }
 }

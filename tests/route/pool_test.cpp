@@ -132,6 +132,27 @@ TEST_CASE("set_signal changes nothing on a fault and names every element", "[rou
   CHECK(told(pool) == before);
 }
 
+TEST_CASE("set_value sets or forgets one value", "[route][pool]") {
+  PoolSnapshot pool = three();
+  const PoolSnapshot before = pool;
+  REQUIRE(pool.set_value({2}, Signal::kInFlight, 5, 60).ok());  // a column that nobody had
+  REQUIRE(pool.set_value({0}, Signal::kRunning, kMissing, 61).ok());
+  REQUIRE(pool.set_value({1}, Signal::kRunning, 8, 62).ok());
+  CHECK(told(pool) ==
+        "a - - 0.500000@18 - - - base sql\n"
+        "b 8.000000@62 - - - - - base\n"
+        "c - - - - - 5.000000@60\n");
+  const std::string now = told(pool);
+  CHECK(pool.set_value({0}, Signal::kKvUsage, 1.5, 1).message() ==
+        "kv_usage[a]: must not exceed 1: it is a share, not per cent");
+  CHECK(pool.set_value({1}, Signal::kWaiting, kInfinity, 1).message() == "waiting[b]: must be a finite number");
+  CHECK(pool.set_value({1}, Signal::kWaiting, -1, 1).code() == StatusCode::kInvalidArgument);
+  CHECK(pool.set_value({3}, Signal::kRunning, 1, 1).message().find("running: there is no endpoint 3") == 0);
+  CHECK(pool.set_value({}, Signal::kRunning, 1, 1).code() == StatusCode::kInvalidArgument);
+  CHECK(told(pool) == now);
+  CHECK(told(before) == told(three()));
+}
+
 TEST_CASE("copies and moved snapshots stand on their own", "[route][pool]") {
   auto original = std::make_unique<PoolSnapshot>(three());
   const std::string before = told(*original);

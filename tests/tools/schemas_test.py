@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SCHEMAS = {path.name: json.loads(path.read_text()) for path in sorted((ROOT / "docs" / "schemas").glob("*.schema.json"))}
+SCHEMAS = {
+    path.name: json.loads(path.read_text()) for path in sorted((ROOT / "docs" / "schemas").glob("*.schema.json"))
+}
 ROUTE = ("policy", "pool", "request", "decision", "explanation")
 NOTES = {"$schema", "$id", "$defs", "title", "description"}
 TYPES = {
@@ -77,14 +79,24 @@ def faults(value: Any, schema: Any, home: str, path: str = "") -> list[str]:
         elif word == "required":
             if isinstance(value, dict):
                 found += [f"{path}.{name}: is needed" for name in given if name not in value]
+        elif word == "dependentRequired":
+            for name, others in given.items():
+                if isinstance(value, dict) and name in value:
+                    found += [f"{path}.{other}: is needed beside {name}" for other in others if other not in value]
         elif word == "properties":
             for name, member in given.items():
                 if isinstance(value, dict) and name in value:
                     found += faults(value[name], member, home, f"{path}.{name}")
         elif word == "additionalProperties":
-            others = [name for name in value if name not in schema.get("properties", {})] if isinstance(value, dict) else []
+            others = (
+                [name for name in value if name not in schema.get("properties", {})] if isinstance(value, dict) else []
+            )
             for name in others:
-                found += [f"{path}.{name}: unknown member"] if given is False else faults(value[name], given, home, f"{path}.{name}")
+                found += (
+                    [f"{path}.{name}: unknown member"]
+                    if given is False
+                    else faults(value[name], given, home, f"{path}.{name}")
+                )
         else:
             raise ValueError(f"{home}: the word {word} is not known here")
     return found
@@ -135,7 +147,9 @@ def main() -> int:
         document = case.get("document")
         if not isinstance(document, dict) or "explain" in document or case["name"] in BEYOND:
             continue
-        found = [fault for name in ("pool", "policy", "request") if name in document for fault in check(document[name], name)]
+        found = [
+            fault for name in ("pool", "policy", "request") if name in document for fault in check(document[name], name)
+        ]
         refused += 1
         if not found and {"pool", "policy"} <= document.keys():
             problems.append(f"{label}: the schemas accept it")
@@ -148,7 +162,9 @@ def main() -> int:
             problems.append(f"{label}: the schema accepts it")
     for fault in problems:
         print(fault, file=sys.stderr)
-    print(f"schemas: {len(load('route'))} decisions validate, {refused} documents at fault do not; {len(problems)} problems")
+    print(
+        f"schemas: {len(load('route'))} decisions validate, {refused} documents at fault do not; {len(problems)} problems"
+    )
     return 1 if problems else 0
 
 

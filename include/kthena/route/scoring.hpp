@@ -162,7 +162,7 @@ inline std::span<const std::uint64_t> ScoreContext::keys() const noexcept {
 }
 
 inline std::span<const std::uint32_t> ScoreContext::depths(std::size_t slot, const PrefixMatch& match) const noexcept {
-  if (match.depth_blocks.size() < view_->size) return {workspace_->no_depths_.data(), size_};
+  if (match.depth_blocks.size() != view_->size) return {workspace_->no_depths_.data(), size_};
   if (all_) return match.depth_blocks.first(size_);
   std::uint32_t* out = workspace_->depths_[slot].data();
   const std::uint32_t bit = 1u << (kSignalCount + slot);
