@@ -150,9 +150,10 @@ func depthCount(pool *Pool, request *Request) int {
 	return n
 }
 
-// Decide makes one decision. Pool and policy may be read by any number of goroutines at once, each with a workspace of its own.
+// Decide makes one decision. Pool and policy may be read by any number of goroutines at once, each with a workspace of its own. With an error
+// comes a decision that is not routed.
 func (p *Policy) Decide(pool *Pool, request *Request, workspace *Workspace) (Decision, error) {
-	var decision Decision
+	decision := Decision{Outcome: NoEndpoint, Endpoint: -1}
 	err := p.DecideInto(pool, request, workspace, &decision)
 	return decision, err
 }

@@ -84,6 +84,9 @@ func TestDecideRefuses(t *testing.T) {
 	refused(t, policy.DecideInto(pool, &Request{Prefix: Match{Total: 1 << 31}}, workspace, new(Decision)), ErrInvalidArgument, "request.prefix_total")
 	refused(t, policy.DecideInto(pool, nil, workspace, new(Decision)), ErrInvalidArgument)
 	refused(t, policy.DecideInto(pool, &Request{}, workspace, nil), ErrInvalidArgument)
+	if decision, err := policy.Decide(pool, nil, workspace); err == nil || decision.Outcome != NoEndpoint || decision.Endpoint != -1 {
+		t.Errorf("with an error comes %+v", decision)
+	}
 	_, err := policy.Explain(pool, nil)
 	refused(t, err, ErrInvalidArgument)
 }

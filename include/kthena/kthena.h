@@ -6,6 +6,7 @@
  *     it is in the result.
  *  3. The last parameter of a function that can fail is a kthena_error*, owned by the caller, or NULL. It is written on failure only; one
  *     whose struct_size does not reach beyond message_size is left alone. On failure outputs are untouched and nothing has changed.
+ *     Memory that runs out is KTHENA_RESOURCE_EXHAUSTED in kthena_decide; elsewhere it is that or the end of the program.
  *  4. A kthena_str {data, size} is borrowed for the call, or, where a function returns one, from the handle it came from. Nothing needs a
  *     terminating zero; what is returned has one all the same and is never NULL. {NULL, 0} is the empty string. {NULL, n} is
  *     KTHENA_INVALID_ARGUMENT, or empty where a function cannot fail.

@@ -194,23 +194,53 @@ TEST_CASE("struct_size: older, newer and broken callers", "[c]") {
   }
 }
 
-TEST_CASE("out of memory anywhere is a status and changes nothing", "[c]") {
-  const Strings ids({"b", "a", "a-longer-id-than-fits-in-place"});
-  Error error;
+namespace {
+
+/// Calls `call` with memory that ends after 0, 1, 2, ... allocations until it succeeds.
+template <class Call>
+void until_memory_suffices(const Call& call) {
   for (std::size_t n = 0;; ++n) {
     INFO("allocation " << n);
-    kthena_pool* pool = nullptr;
+    Error error;
     fail_allocations_after(n);
-    kthena_status status =
-        kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 3, nullptr, nullptr, nullptr, &pool, &error);
+    const kthena_status status = call(&error);
     fail_allocations_after(SIZE_MAX);
-    if (status == KTHENA_OK) {
-      kthena_pool_free(pool);
-      break;
-    }
+    if (status == KTHENA_OK) return;
     REQUIRE(status == KTHENA_RESOURCE_EXHAUSTED);
     REQUIRE(error.text() == "out of memory");
-    REQUIRE(pool == nullptr);
-    REQUIRE(n < 1000);
+    REQUIRE(n < 10000);
   }
+}
+
+}  // namespace
+
+TEST_CASE("a decision survives that memory runs out at any place", "[c]") {
+  const Strings ids({"b", "a", "a-longer-id-than-fits-in-place"});
+  kthena_pool* pool = nullptr;
+  until_memory_suffices([&](Error* error) {
+    return kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 3, nullptr, nullptr, nullptr, &pool, error);
+  });
+  const Pool owned_pool(pool);
+  CHECK(kthena_pool_size(pool) == 3);
+
+  kthena_policy* policy = nullptr;
+  until_memory_suffices(
+      [&](Error* error) { return kthena_policy_create_preset(KTHENA_STR("kthena-helm"), &policy, error); });
+  const Policy owned_policy(policy);
+
+  const std::uint32_t depths[] = {1, 2, 3};
+  kthena_request request = KTHENA_INIT(kthena_request);
+  request.prefix_depths = request.history_depths = depths;
+  request.depth_count = 3;
+  request.prefix_total = request.history_total = 3;
+  kthena_decision decision = KTHENA_INIT(kthena_decision);
+  const Workspace workspace = make_workspace();
+  until_memory_suffices(
+      [&](Error* error) { return kthena_decide(policy, pool, &request, workspace.get(), &decision, error); });
+  CHECK(decision.candidates == 3);
+
+  fail_allocations_after(0);
+  kthena_workspace* const none = kthena_workspace_create();
+  fail_allocations_after(SIZE_MAX);
+  CHECK(none == nullptr);
 }

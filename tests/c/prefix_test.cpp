@@ -2,6 +2,7 @@
 #include <array>
 #include <cstring>
 #include <numeric>
+#include <thread>
 
 #include "fixture.hpp"
 
@@ -145,6 +146,32 @@ TEST_CASE("a query from tokens equals one from contents", "[c][prefix]") {
   REQUIRE(kthena_prefix_query_extend_tokens(query.get(), &fourth, 1, &index.error) == KTHENA_OK);
   REQUIRE(kthena_prefix_query_extend_contents(query.get(), contents + 1, 9, &index.error) == KTHENA_OK);
   CHECK(index.find(query) == std::vector<std::uint32_t>{10});
+}
+
+TEST_CASE("many threads find in one index", "[c][prefix][threads]") {
+  Index index;
+  const std::uint32_t a = index.worker("a");
+  const std::uint32_t b = index.worker("b");
+  index.store(a, tokens(400), 1);
+  index.store(b, tokens(200), 1);
+  const PrefixQuery query = index.query(tokens(300));
+  const std::uint32_t order[] = {b, a};
+  std::vector<std::uint32_t> wrong(4);
+  std::vector<std::thread> threads;
+  for (std::uint32_t& mine : wrong) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 300; ++i) {
+        std::uint32_t depths[2] = {};
+        const kthena_status status = i % 2 == 0
+                                         ? kthena_prefix_find_for(index.get(), query.get(), order, 2, depths, nullptr)
+                                         : kthena_prefix_find(index.get(), query.get(), nullptr, 0, depths, 2, nullptr);
+        const std::uint32_t expected[2] = {i % 2 == 0 ? 50u : 75u, i % 2 == 0 ? 75u : 50u};
+        if (status != KTHENA_OK || std::memcmp(depths, expected, sizeof(depths)) != 0) ++mine;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == std::vector<std::uint32_t>(4, 0));
 }
 
 TEST_CASE("hash_blocks: full blocks only, 16 tokens by default", "[c][prefix]") {
