@@ -22,9 +22,10 @@ Depths: TypeAlias = npt.NDArray[np.uint32]
 
 
 def measure(call: Callable[[], object], repeat: int) -> float:
+    """Many short samples: on a busy machine the least of them saw no other process."""
     timer = timeit.Timer(call)
-    number, _ = timer.autorange()
-    number = max(number // 10, 1)
+    timer.timeit(100)
+    number = max(int(1e-3 / (timer.timeit(100) / 100)), 1)
     return min(timer.repeat(repeat=repeat, number=number)) / number * 1e9
 
 
@@ -82,7 +83,7 @@ def benchmarks() -> dict[str, Callable[[], object]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=20)
+    parser.add_argument("--repeat", type=int, default=200)
     repeat = parser.parse_args().repeat
     empty = 0.0
     print(f"{'benchmark':50} {'ns':>10} {'empty calls':>12}")

@@ -14,7 +14,7 @@ equal decisions in C++, C, Python and Go.
 
 from __future__ import annotations
 
-from kthena._core import Decision, hash_id, random_u64
+from kthena._core import Decision, hash_id, random_u64, reason_numbers
 from kthena.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -73,4 +73,5 @@ __all__ = [
     "parts",
     "presets",
     "random_u64",
+    "reason_numbers",
 ]

@@ -13,6 +13,9 @@ def version() -> int: ...
 def hash_id(id: str) -> int:
     """Hash of an id, as used for ties: the same 64 bits in every language."""
 
+def reason_numbers(reason: int) -> str:
+    """What reason_subject, reason_a and reason_b of a decision are: "a = score, b = margin"; empty: nothing."""
+
 def random_u64(seed: int, stream: int, counter: int) -> int:
     """The number at place `counter` of stream `stream` of seed `seed`, uniform over 64 bits."""
 

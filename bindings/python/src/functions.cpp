@@ -18,6 +18,13 @@ void register_functions(py::module_& module) {
   module.def("version", &kthena_version, "major << 16 | minor << 8 | patch of the library.");
   module.def(
       "hash_id", [](std::string_view id) { return kthena_hash_id(borrow(id)); }, "id"_a, "Hash of an id, as used for ties.");
+  module.def(
+      "reason_numbers",
+      [](std::int32_t reason) {
+        const kthena_str numbers = kthena_reason_numbers(reason);
+        return py::str(numbers.data, numbers.size);
+      },
+      "reason"_a, "What reason_subject, reason_a and reason_b of a reason are.");
   module.def("random_u64", &kthena_random_u64, "seed"_a, "stream"_a, "counter"_a, "One number of a seeded stream.");
   module.def(
       "presets_json", [] { return text_of(kthena_presets_json); }, "Names of all presets.");

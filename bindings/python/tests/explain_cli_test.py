@@ -33,7 +33,8 @@ def test_table(files: Files) -> None:
     assert result.returncode == 0 and result.stderr == ""
     lines = result.stdout.splitlines()
     assert lines[0].startswith("kthena-default: pod-b, score ")
-    assert lines[1].startswith("  best_score: the highest total score")
+    assert lines[1].startswith("  best_score: the highest total score (score = ")
+    assert ", margin over the runner-up = " in lines[1]
     header = lines[3]
     assert header.split()[:3] == ["rank", "endpoint", "total"]
     assert "least-request" in header and "prefix-cache" in header and "oldest signal" in header

@@ -37,6 +37,11 @@ def test_hash_of_ids() -> None:
         kthena.hash_id(5)  # type: ignore[arg-type]
 
 
+def test_what_the_numbers_of_a_reason_are() -> None:
+    assert kthena.reason_numbers(kthena.Reason.BEST_SCORE).startswith("a = score")
+    assert kthena.reason_numbers(kthena.Reason.NONE) == kthena.reason_numbers(99) == ""
+
+
 def test_version() -> None:
     assert kthena.__version__ == metadata.version("kthena")
 

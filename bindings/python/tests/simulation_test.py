@@ -76,6 +76,17 @@ def test_side_by_side() -> None:
     assert results == [alone] * 4
 
 
+def test_other_threads_run_meanwhile() -> None:
+    simulation = kthena.Simulation({"workload": "gsp-long", "policy": "random", "runs": 3})
+    thread = threading.Thread(target=simulation.advance, args=(2**63,))
+    thread.start()
+    turns = 0
+    while thread.is_alive():
+        turns += 1
+        thread.join(0.001)
+    assert turns > 3
+
+
 def test_one_simulation_in_several_threads_is_safe() -> None:
     simulation = kthena.Simulation(SCENARIO)
 

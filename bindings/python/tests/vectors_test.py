@@ -76,7 +76,7 @@ def test_explain(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", ERRORS, ids=name_of)
 def test_refused(case: dict[str, Any]) -> None:
-    document = case["text"] if "text" in case else case["document"]
+    document = case["text"] if "text" in case else json.dumps(case["document"])
     with pytest.raises(kthena.KthenaError) as refused:
         kthena.decide_json(document)
     code = case["status"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from kthena import _core
 from kthena.cli import table
 from kthena.cli.faults import Faults, split_message
 from kthena.cli.files import read_text
@@ -73,12 +74,11 @@ def _refuse_constant(name: str) -> float:
 
 def render(explanation: Explanation, policy: str) -> str:
     """The decision in two lines and a table of all endpoints, best first."""
-    reason = f"{explanation.reason.name.lower()}: {explanation.reason_text}"
     if explanation.endpoint is None:
         lines = [f"{policy}: no endpoint"]
     else:
         lines = [f"{policy}: {explanation.endpoint}, score {explanation.score:g}, margin {explanation.margin:g}"]
-    lines.append(f"  {reason} (a = {explanation.reason_a:g}, b = {explanation.reason_b:g})")
+    lines.append(f"  {explanation.reason.name.lower()}: {explanation.reason_text}{_numbers(explanation)}")
     if not explanation.candidates:
         return "\n".join(lines)
     weights = [
@@ -91,6 +91,16 @@ def render(explanation: Explanation, policy: str) -> str:
     ]
     lines += ["", table.render(["rank", "endpoint", "total", *weights, "oldest signal", "dropped"], rows, left=2)]
     return "\n".join(lines)
+
+
+def _numbers(explanation: Explanation) -> str:
+    """ " (score = 12, margin over the runner-up = 3)"; empty for a reason without numbers."""
+    values = {"subject": explanation.reason_subject, "a": explanation.reason_a, "b": explanation.reason_b}
+    named = []
+    for part in filter(None, _core.reason_numbers(explanation.reason).split(", ")):
+        name, _, meaning = part.partition(" = ")
+        named.append(f"{meaning} = {values[name]:g}")
+    return f" ({', '.join(named)})" if named else ""
 
 
 def _row(candidate: CandidateExplanation, scorers: int) -> list[str]:
