@@ -16,10 +16,11 @@
 //     // pool.id(decision.endpoint) takes it, decision.failover() are next; reason_text(decision.reason.code) says why
 //   }
 //
-// Areas: base, prefix, route, sim, manifest; each has a header of its own name beside this one. docs/architecture.md is the map.
+// Areas: base, engine, prefix, route, sim, manifest; each has a header of its own name beside this one. docs/architecture.md is the map.
 #pragma once
 
 #include "kthena/base.hpp"
+#include "kthena/engine.hpp"
 #include "kthena/manifest.hpp"
 #include "kthena/prefix.hpp"
 #include "kthena/route.hpp"
