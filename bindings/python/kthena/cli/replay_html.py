@@ -25,11 +25,11 @@ def render_html(setup: Setup, results: list[PolicyResult]) -> str:
     most = max(load.most for load in loads)
     body = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="lead">{escape(_finding(results))}</p>',
+        f'<p class="lead">{escape(_finding(setup, results))}</p>',
         f'<p class="soft">{escape(setup.sentence())} No hardware was run: this compares policies in a model.</p>',
         "<h2>Results</h2>",
         f"<p>{escape(PUBLISHED)}</p>" if any(result.published for result in results) else "",
-        _table(results),
+        _table(setup, results),
         *(f'<p class="note">{escape(note)}</p>' for note in notes(results)),
         "<h2>Time to first token</h2>",
         "<p>How large a share of all requests had its first token within a time. Further left is better.</p>",
@@ -62,16 +62,21 @@ def render_html(setup: Setup, results: list[PolicyResult]) -> str:
     )
 
 
-def _finding(results: list[PolicyResult]) -> str:
-    best = max(results, key=lambda result: float(result.total["throughput_rps"]))
+def _finding(setup: Setup, results: list[PolicyResult]) -> str:
+    """A closed loop shows how much a fleet can do; in an open loop all do the same, but at different speed."""
     base = next((result for result in results if result.policy == "random"), None)
+    if setup.concurrency == 0:
+        best = min(results, key=lambda result: float(result.total["ttft_s"]["mean"]))
+        text = f"{best.policy} has the shortest mean time to first token: {best.total['ttft_s']['mean']:.2f} s"
+        return text + ("." if base is None or best is base else f"; random: {base.total['ttft_s']['mean']:.2f} s.")
+    best = max(results, key=lambda result: float(result.total["throughput_rps"]))
     if base is None or best is base or best.ratio_to_random is None:
         return f"{best.policy} serves most: {best.total['throughput_rps']:.2f} requests per second."
-    text = f"{best.policy} serves {best.ratio_to_random:.2f} times as many requests per second as random"
     before, after = base.total["ttft_s"]["mean"], best.total["ttft_s"]["mean"]
-    if before > 0:
-        text += f", with a mean time to first token of {after:.2f} s instead of {before:.2f} s"
-    return text + "."
+    return (
+        f"{best.policy} serves {best.ratio_to_random:.2f} times as many requests per second as random, with a mean time to "
+        f"first token of {after:.2f} s instead of {before:.2f} s."
+    )
 
 
 def _swatch(i: int) -> str:
@@ -96,7 +101,11 @@ def _grid(caption: str, heads: list[str], rows: list[str], css: str = "") -> str
     )
 
 
-def _table(results: list[PolicyResult]) -> str:
+def _table(setup: Setup, results: list[PolicyResult]) -> str:
+    """The best cell of the column that the finding is about stands out."""
+    decisive = "throughput_rps" if setup.concurrency else "ttft_mean_s"
+    choose = max if setup.concurrency else min
+    best = choose(result.row()[decisive] for result in results)
     top = max(float(result.total["throughput_rps"]) for result in results)
     caption = "Simulated; times in seconds from the client's send."
     heads = [
@@ -117,12 +126,15 @@ def _table(results: list[PolicyResult]) -> str:
         beside = result.published or {}
 
         def cell(name: str, row: dict[str, Any] = row, beside: dict[str, float] = beside) -> str:
-            return f"{row[name]:.2f}{_beside(row[name], beside.get(name))}"
+            number = f"{row[name]:.2f}"
+            if name == decisive and row[name] == best:
+                number = f"<strong>{number}</strong>"
+            return f"{number}{_beside(row[name], beside.get(name))}"
 
         ratio = "-" if result.ratio_to_random is None else f"{result.ratio_to_random:.2f}"
         bar = f'<span class="bar p{i % 8}" style="width:{_share(row["throughput_rps"], top):.0f}%"></span>'
         cells = [
-            cell("throughput_rps") + bar,
+            cell("throughput_rps") + (bar if setup.concurrency else ""),
             ratio + _beside(result.ratio_to_random, result.published_ratio_to_random),
             cell("e2e_mean_s"),
             cell("e2e_p99_s"),
@@ -132,9 +144,8 @@ def _table(results: list[PolicyResult]) -> str:
             f"{row['hit_ratio']:.1%}",
             cell("load_max_over_mean"),
         ]
-        best = ' class="best"' if row["throughput_rps"] == top else ""
-        columns = f'<td class="main">{cells[0]}</td>' + "".join(f"<td>{text}</td>" for text in cells[1:])
-        rows.append(f'<tr{best}><th scope="row">{_swatch(i)}{escape(result.policy)}</th>{columns}</tr>')
+        columns = "".join(f"<td>{text}</td>" for text in cells)
+        rows.append(f'<tr><th scope="row">{_swatch(i)}{escape(result.policy)}</th>{columns}</tr>')
     return _grid(caption, heads, rows)
 
 
