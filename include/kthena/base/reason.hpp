@@ -28,7 +28,7 @@ struct Reason {
 constexpr std::string_view reason_name(ReasonCode code) noexcept {
   switch (code) {
 #define KTHENA_REASON(code, name, text, numbers) \
-  case ReasonCode::name:                \
+  case ReasonCode::name:                         \
     return #name;
 #include "kthena/base/reasons.def"
 #undef KTHENA_REASON
@@ -40,7 +40,7 @@ constexpr std::string_view reason_name(ReasonCode code) noexcept {
 constexpr std::string_view reason_text(ReasonCode code) noexcept {
   switch (code) {
 #define KTHENA_REASON(code, name, text, numbers) \
-  case ReasonCode::name:                \
+  case ReasonCode::name:                         \
     return text;
 #include "kthena/base/reasons.def"
 #undef KTHENA_REASON

@@ -16,8 +16,8 @@ namespace kthena::prefix::compat {
 using detail::BlockKey;
 using detail::kPrefetchDistance;
 using detail::OwnerTable;
-using prefix::detail::SlotTable;
 using prefix::detail::kMaxWorkers;
+using prefix::detail::SlotTable;
 
 std::vector<std::uint64_t> hash_prompt_bytes(std::string_view model, std::string_view prompt, std::uint32_t block_bytes,
                                              std::uint32_t max_blocks) {
