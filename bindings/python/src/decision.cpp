@@ -79,7 +79,8 @@ PyObject* get_score(PyObject* self, void*) { return PyFloat_FromDouble(of(self).
 PyObject* get_margin(PyObject* self, void*) { return PyFloat_FromDouble(of(self).value.margin); }
 
 PyGetSetDef kMembers[] = {
-    {"outcome", get_outcome, nullptr, "Outcome.ROUTED, or Outcome.NO_ENDPOINT: nobody can take it and `reason` says why.", nullptr},
+    {"outcome", get_outcome, nullptr,
+     "Outcome.ROUTED, or Outcome.NO_ENDPOINT: nobody can take it and `reason` says why.", nullptr},
     {"endpoint", get_endpoint, nullptr, "Id of the chosen endpoint; None when not routed.", nullptr},
     {"index", get_index, nullptr, "Its position in the pool; None when not routed.", nullptr},
     {"ranked", get_ranked, nullptr, "Failover list of ids, best first, the chosen one included.", nullptr},
@@ -94,9 +95,9 @@ PyGetSetDef kMembers[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 bool same_value(const kthena_decision& a, const kthena_decision& b) noexcept {
-  if (a.outcome != b.outcome || a.endpoint != b.endpoint || a.reason != b.reason || a.reason_subject != b.reason_subject ||
-      a.candidates != b.candidates || a.reason_a != b.reason_a || a.reason_b != b.reason_b || a.score != b.score ||
-      a.margin != b.margin || a.ranked_count != b.ranked_count)
+  if (a.outcome != b.outcome || a.endpoint != b.endpoint || a.reason != b.reason ||
+      a.reason_subject != b.reason_subject || a.candidates != b.candidates || a.reason_a != b.reason_a ||
+      a.reason_b != b.reason_b || a.score != b.score || a.margin != b.margin || a.ranked_count != b.ranked_count)
     return false;
   for (std::uint32_t i = 0; i < a.ranked_count; ++i)
     if (a.ranked[i] != b.ranked[i]) return false;
@@ -125,8 +126,8 @@ PyObject* repr(PyObject* self) {
   PyObject* name = PyUnicode_FromStringAndSize(reason.data, static_cast<Py_ssize_t>(reason.size));
   PyObject* text = nullptr;
   if (endpoint != nullptr && ranked != nullptr && score != nullptr && margin != nullptr && name != nullptr)
-    text = PyUnicode_FromFormat("Decision(endpoint=%R, reason=%U, score=%R, margin=%R, candidates=%u, ranked=%R)", endpoint,
-                                name, score, margin, of(self).value.candidates, ranked);
+    text = PyUnicode_FromFormat("Decision(endpoint=%R, reason=%U, score=%R, margin=%R, candidates=%u, ranked=%R)",
+                                endpoint, name, score, margin, of(self).value.candidates, ranked);
   Py_XDECREF(endpoint);
   Py_XDECREF(ranked);
   Py_XDECREF(score);
@@ -161,9 +162,12 @@ Decision* new_decision(const State& state, PyObject* ids) noexcept {
 
 void register_decision(py::module_& module, State& state) {
   static char doc[] = "Where a request goes, where next if that fails, and why. Immutable.";
-  PyType_Slot slots[] = {slot(Py_tp_dealloc, &deallocate), slot(Py_tp_repr, &repr),
-                         slot(Py_tp_hash, &hash),          slot(Py_tp_richcompare, &compare),
-                         {Py_tp_getset, kMembers},         {Py_tp_doc, doc},
+  PyType_Slot slots[] = {slot(Py_tp_dealloc, &deallocate),
+                         slot(Py_tp_repr, &repr),
+                         slot(Py_tp_hash, &hash),
+                         slot(Py_tp_richcompare, &compare),
+                         {Py_tp_getset, kMembers},
+                         {Py_tp_doc, doc},
                          {0, nullptr}};
   PyType_Spec spec = {"kthena._core.Decision", sizeof(Decision), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};

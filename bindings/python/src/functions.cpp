@@ -17,7 +17,8 @@ namespace kthena::python {
 void register_functions(py::module_& module) {
   module.def("version", &kthena_version, "major << 16 | minor << 8 | patch of the library.");
   module.def(
-      "hash_id", [](std::string_view id) { return kthena_hash_id(borrow(id)); }, "id"_a, "Hash of an id, as used for ties.");
+      "hash_id", [](std::string_view id) { return kthena_hash_id(borrow(id)); }, "id"_a,
+      "Hash of an id, as used for ties.");
   module.def(
       "reason_numbers",
       [](std::int32_t reason) {

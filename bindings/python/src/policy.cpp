@@ -62,9 +62,7 @@ T* unwrap(PyObject* object, PyTypeObject* type, const char* what) {
 }
 
 /// `self` has been checked by the method descriptor; it may still be an object whose __init__ never ran.
-Policy* self_of(PyObject* self) {
-  return unwrap<Policy>(self, Py_TYPE(self), "self");
-}
+Policy* self_of(PyObject* self) { return unwrap<Policy>(self, Py_TYPE(self), "self"); }
 
 PyObject* decide(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) {
   Policy* policy = self_of(self);
@@ -128,20 +126,22 @@ PyObject* guarded(PyObject* self, PyObject* const* arguments, Py_ssize_t positio
   return nullptr;
 }
 
-#define KTHENA_REQUEST_SIGNATURE                                                                                     \
-  "($self, pool, *, id, model='', prompt_tokens=0, prefix_depths=None, prefix_total=0, history_depths=None, "         \
+#define KTHENA_REQUEST_SIGNATURE                                                                              \
+  "($self, pool, *, id, model='', prompt_tokens=0, prefix_depths=None, prefix_total=0, history_depths=None, " \
   "history_total=0, sequence=0, now_ns=0, seed=0)\n--\n\n"
 
 template <auto function>
 PyMethodDef method(const char* name, const char* doc) {
   using Function = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
   constexpr Function pointer = &guarded<function>;
-  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(pointer)), METH_FASTCALL | METH_KEYWORDS, doc};
+  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(pointer)), METH_FASTCALL | METH_KEYWORDS,
+          doc};
 }
 
 PyMethodDef kMethods[] = {
     method<&decide>("decide", "decide" KTHENA_REQUEST_SIGNATURE "Where the request goes."),
-    method<&explain_json>("explain_json", "explain_json" KTHENA_REQUEST_SIGNATURE "The same decision taken apart, as JSON."),
+    method<&explain_json>("explain_json",
+                          "explain_json" KTHENA_REQUEST_SIGNATURE "The same decision taken apart, as JSON."),
 };
 
 template <class Create>
@@ -157,7 +157,8 @@ std::unique_ptr<Policy> make_policy(Create create, std::string_view text, const 
 void register_policy(py::module_& module, State& state) {
   intern_keywords(state);
   py::class_<Policy> type(module, "Policy", "A routing policy. Immutable.");
-  type.def(py::init([&state](std::string_view preset) { return make_policy(kthena_policy_create_preset, preset, state); }),
+  type.def(py::init(
+               [&state](std::string_view preset) { return make_policy(kthena_policy_create_preset, preset, state); }),
            "preset"_a)
       .def(py::init([&state](std::string_view json) { return make_policy(kthena_policy_create_json, json, state); }),
            py::kw_only(), "json"_a)

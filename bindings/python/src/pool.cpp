@@ -49,7 +49,8 @@ struct FlatStrings {
 };
 
 void refuse_str(py::handle object, const char* what) {
-  if (PyUnicode_Check(object.ptr())) throw py::type_error(std::string(what) + " must be a sequence of str, not one str");
+  if (PyUnicode_Check(object.ptr()))
+    throw py::type_error(std::string(what) + " must be a sequence of str, not one str");
 }
 
 std::unique_ptr<Pool> make_pool(const py::iterable& ids, const py::object& models) {
@@ -146,7 +147,8 @@ void update(Pool& pool, const std::array<py::object, KTHENA_SIGNAL_COUNT>& given
       for (Column& column : used) {
         column.old_values.resize(n);
         column.old_times.resize(n);
-        kthena_pool_get_signal(pool.get(), column.signal, column.old_values.data(), column.old_times.data(), n, nullptr);
+        kthena_pool_get_signal(pool.get(), column.signal, column.old_values.data(), column.old_times.data(), n,
+                               nullptr);
       }
     }
     for (const Column& column : used) {
@@ -160,7 +162,8 @@ void update(Pool& pool, const std::array<py::object, KTHENA_SIGNAL_COUNT>& given
     }
     if (worst == KTHENA_OK || count == 1) return;
     for (const Column& column : used)
-      kthena_pool_set_signal(pool.get(), column.signal, column.old_values.data(), n, column.old_times.data(), 0, nullptr);
+      kthena_pool_set_signal(pool.get(), column.signal, column.old_values.data(), n, column.old_times.data(), 0,
+                             nullptr);
   });
   if (worst != KTHENA_OK) raise_error(worst, faults);
 }
@@ -171,8 +174,7 @@ py::array_t<double> signal(Pool& pool, std::string_view name) {
   double* data = values.mutable_data();
   Error error;
   kthena_status status = KTHENA_OK;
-  pool.run<ReadLock>(
-      [&] { status = kthena_pool_get_signal(pool.get(), which, data, nullptr, pool.size(), &error); });
+  pool.run<ReadLock>([&] { status = kthena_pool_get_signal(pool.get(), which, data, nullptr, pool.size(), &error); });
   check(status, error);
   return values;
 }
@@ -196,13 +198,15 @@ void set(Pool& pool, std::string_view name, const py::object& endpoint, double v
   std::uint32_t index = KTHENA_NONE;
   if (PyUnicode_Check(endpoint.ptr())) {
     index = kthena_pool_find(pool.get(), borrow(endpoint.cast<std::string_view>()));
-    if (index == KTHENA_NONE) raise_error(KTHENA_NOT_FOUND, "there is no endpoint \"" + endpoint.cast<std::string>() + "\"");
+    if (index == KTHENA_NONE)
+      raise_error(KTHENA_NOT_FOUND, "there is no endpoint \"" + endpoint.cast<std::string>() + "\"");
   } else {
     const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(endpoint.ptr()));
     if (!number) throw py::error_already_set();
     const std::size_t at = PyLong_AsSize_t(number.ptr());
     if (PyErr_Occurred() != nullptr) PyErr_Clear();  // negative or huge: all bits set, which is no index either
-    if (at >= pool.size()) raise_error(KTHENA_INVALID_ARGUMENT, "endpoint: no such index in a pool of " + std::to_string(pool.size()));
+    if (at >= pool.size())
+      raise_error(KTHENA_INVALID_ARGUMENT, "endpoint: no such index in a pool of " + std::to_string(pool.size()));
     index = static_cast<std::uint32_t>(at);
   }
   Error error;

@@ -29,7 +29,8 @@ constexpr std::size_t kLongTokens = 4096;
 
 Length length_of(std::size_t n, std::size_t limit) { return n < limit ? Length::kShort : Length::kLong; }
 
-void acquire(Buffer& buffer, const py::object& object, const char* name, Element element, Access access = Access::kRead) {
+void acquire(Buffer& buffer, const py::object& object, const char* name, Element element,
+             Access access = Access::kRead) {
   if (!buffer.acquire(object.ptr(), name, element, access)) throw py::error_already_set();
 }
 
@@ -106,7 +107,8 @@ class Index {
 
   std::uint32_t add_worker(std::string_view name) {
     std::uint32_t worker = KTHENA_NONE;
-    write(Length::kShort, [&](kthena_error* error) { return kthena_prefix_add_worker(index_, borrow(name), &worker, error); });
+    write(Length::kShort,
+          [&](kthena_error* error) { return kthena_prefix_add_worker(index_, borrow(name), &worker, error); });
     return worker;
   }
 
@@ -139,9 +141,10 @@ class Index {
     return hashes;
   }
 
-  void store(std::uint32_t worker, const py::object& engine_hashes, const py::object& tokens, const py::object& contents,
-             const py::object& parent, std::uint64_t namespace_key, std::int32_t tier) {
-    if (tokens.is_none() == contents.is_none()) raise_error(KTHENA_INVALID_ARGUMENT, "store: give either tokens or contents");
+  void store(std::uint32_t worker, const py::object& engine_hashes, const py::object& tokens,
+             const py::object& contents, const py::object& parent, std::uint64_t namespace_key, std::int32_t tier) {
+    if (tokens.is_none() == contents.is_none())
+      raise_error(KTHENA_INVALID_ARGUMENT, "store: give either tokens or contents");
     Buffer engine;
     Buffer content;
     acquire(engine, engine_hashes, "engine_hashes", Element::kUint64);
@@ -153,8 +156,8 @@ class Index {
       acquire(text, tokens, "tokens", Element::kUint32);
       blocks = text.size() / block_tokens_;
       if (blocks * block_tokens_ != text.size())
-        raise_error(KTHENA_INVALID_ARGUMENT, "store: tokens: " + std::to_string(text.size()) + " are no whole number of blocks of " +
-                                                 std::to_string(block_tokens_));
+        raise_error(KTHENA_INVALID_ARGUMENT, "store: tokens: " + std::to_string(text.size()) +
+                                                 " are no whole number of blocks of " + std::to_string(block_tokens_));
       hashed.resize(blocks);
       hash_into(text, hashed.data());
       content_hashes = hashed.data();
@@ -211,11 +214,11 @@ class Index {
     // The lock of the query is inside: a query is not extended while it is looked up.
     const auto look_up = [&] {
       ReadLock lock(query.mutex());
-      status = workers.is_none()
-                   ? kthena_prefix_find(index_, query.get(), candidates.is_none() ? nullptr : mask.as<const std::uint64_t>(),
-                                        mask.size(), depths.as<std::uint32_t>(), depths.size(), &error)
-                   : kthena_prefix_find_for(index_, query.get(), chosen.as<const std::uint32_t>(), chosen.size(),
-                                            depths.as<std::uint32_t>(), &error);
+      status = workers.is_none() ? kthena_prefix_find(index_, query.get(),
+                                                      candidates.is_none() ? nullptr : mask.as<const std::uint64_t>(),
+                                                      mask.size(), depths.as<std::uint32_t>(), depths.size(), &error)
+                                 : kthena_prefix_find_for(index_, query.get(), chosen.as<const std::uint32_t>(),
+                                                          chosen.size(), depths.as<std::uint32_t>(), &error);
     };
     read(length_of(query.blocks() + wanted, kLongBlocks), look_up);
     check(status, error);
@@ -229,10 +232,10 @@ class Index {
     kthena_status status = KTHENA_OK;
     read(Length::kShort, [&] { status = kthena_prefix_get_stats(index_, &stats, &error); });
     check(status, error);
-    return py::dict("workers"_a = stats.workers, "memberships"_a = stats.memberships, "unique_blocks"_a = stats.unique_blocks,
-                    "orphan_blocks"_a = stats.orphan_blocks, "orphans_dropped"_a = stats.orphans_dropped,
-                    "unknown_removes"_a = stats.unknown_removes, "rehashed_blocks"_a = stats.rehashed_blocks,
-                    "approximate_bytes"_a = stats.approximate_bytes);
+    return py::dict("workers"_a = stats.workers, "memberships"_a = stats.memberships,
+                    "unique_blocks"_a = stats.unique_blocks, "orphan_blocks"_a = stats.orphan_blocks,
+                    "orphans_dropped"_a = stats.orphans_dropped, "unknown_removes"_a = stats.unknown_removes,
+                    "rehashed_blocks"_a = stats.rehashed_blocks, "approximate_bytes"_a = stats.approximate_bytes);
   }
 
  private:
@@ -276,8 +279,8 @@ void register_prefix(py::module_& module) {
       .def("clear", &Query::clear, "Forgets the prompt.")
       .def_property_readonly("blocks", &Query::blocks, "Full blocks so far.");
   py::class_<Index>(module, "PrefixIndex", "Who holds how much of a prompt.")
-      .def(py::init<std::uint64_t, std::uint32_t, std::uint32_t, std::uint64_t>(), py::kw_only(), "seed"_a, "block_tokens"_a = 16,
-           "max_workers"_a = 1024, "max_orphan_blocks"_a = 65536)
+      .def(py::init<std::uint64_t, std::uint32_t, std::uint32_t, std::uint64_t>(), py::kw_only(), "seed"_a,
+           "block_tokens"_a = 16, "max_workers"_a = 1024, "max_orphan_blocks"_a = 65536)
       .def_property_readonly("block_tokens", &Index::block_tokens, "Tokens per block.")
       .def_property_readonly("worker_limit", &Index::worker_limit, "One more than the largest worker in use.")
       .def("add_worker", &Index::add_worker, "name"_a, "A new worker or the one of that name.")
@@ -286,11 +289,14 @@ void register_prefix(py::module_& module) {
       .def("namespace_key", &Index::namespace_key, py::kw_only(), "model"_a = "", "adapter"_a = "", "tenant"_a = "",
            "Key under which store() files blocks.")
       .def("hash_blocks", &Index::hash_blocks, "tokens"_a, "Content hashes of the full blocks of tokens.")
-      .def("store", &Index::store, "worker"_a, py::kw_only(), "engine_hashes"_a, "tokens"_a = py::none(), "contents"_a = py::none(),
-           "parent"_a = py::none(), "namespace_key"_a, "tier"_a = 0, "A worker stored blocks.")
-      .def("remove", &Index::remove, "worker"_a, py::kw_only(), "engine_hashes"_a, "tier"_a = 0, "A worker dropped blocks.")
+      .def("store", &Index::store, "worker"_a, py::kw_only(), "engine_hashes"_a, "tokens"_a = py::none(),
+           "contents"_a = py::none(), "parent"_a = py::none(), "namespace_key"_a, "tier"_a = 0,
+           "A worker stored blocks.")
+      .def("remove", &Index::remove, "worker"_a, py::kw_only(), "engine_hashes"_a, "tier"_a = 0,
+           "A worker dropped blocks.")
       .def("clear", &Index::clear, "worker"_a, "A worker dropped everything.")
-      .def("query", &Index::query, py::kw_only(), "model"_a = "", "adapter"_a = "", "tenant"_a = "", "A new PrefixQuery.")
+      .def("query", &Index::query, py::kw_only(), "model"_a = "", "adapter"_a = "", "tenant"_a = "",
+           "A new PrefixQuery.")
       .def("find", &Index::find, "query"_a, py::kw_only(), "workers"_a = py::none(), "candidates"_a = py::none(),
            "out"_a = py::none(), "Leading blocks held, by worker.")
       .def("stats", &Index::stats, "Counters.");

@@ -9,9 +9,9 @@
 namespace kthena::python {
 namespace {
 
-constexpr const char* kNames[kRequestKeywords] = {"id",           "model",          "prompt_tokens", "prefix_depths",
-                                                  "prefix_total", "history_depths", "history_total", "sequence",
-                                                  "now_ns",       "seed"};
+constexpr const char* kNames[kRequestKeywords] = {
+    "id",       "model",  "prompt_tokens", "prefix_depths", "prefix_total", "history_depths", "history_total",
+    "sequence", "now_ns", "seed"};
 
 bool read_str(PyObject* value, const char* name, kthena_str& out) {
   if (!PyUnicode_Check(value)) {
@@ -27,8 +27,7 @@ bool read_str(PyObject* value, const char* name, kthena_str& out) {
 /// An int, or what can stand for one, such as a numpy integer. New reference.
 PyObject* as_int(PyObject* value, const char* name) {
   PyObject* number = PyNumber_Index(value);
-  if (number == nullptr)
-    PyErr_Format(PyExc_TypeError, "%s must be int, not %s", name, Py_TYPE(value)->tp_name);
+  if (number == nullptr) PyErr_Format(PyExc_TypeError, "%s must be int, not %s", name, Py_TYPE(value)->tp_name);
   return number;
 }
 
@@ -46,7 +45,8 @@ bool read_u64(PyObject* value, const char* name, uint64_t& out) {
   if (number == nullptr) return false;
   out = PyLong_AsUnsignedLongLong(number);
   Py_DECREF(number);
-  return !(out == std::numeric_limits<uint64_t>::max() && PyErr_Occurred() != nullptr) || refuse_range(name, "0 .. 2^64 - 1");
+  return !(out == std::numeric_limits<uint64_t>::max() && PyErr_Occurred() != nullptr) ||
+         refuse_range(name, "0 .. 2^64 - 1");
 }
 
 bool read_u32(PyObject* value, const char* name, uint32_t& out) {
@@ -109,7 +109,8 @@ bool Request::assign(std::size_t keyword, PyObject* value) {
   }
 }
 
-bool Request::read_keyword(const State& state, const char* function, PyObject* name, PyObject* value, std::size_t& expected) {
+bool Request::read_keyword(const State& state, const char* function, PyObject* name, PyObject* value,
+                           std::size_t& expected) {
   // Names in a call are interned, and mostly in the order of the signature.
   for (std::size_t i = 0; i < kRequestKeywords; ++i) {
     const std::size_t keyword = (expected + i) % kRequestKeywords;
@@ -128,7 +129,8 @@ bool Request::read_keyword(const State& state, const char* function, PyObject* n
   return false;
 }
 
-bool Request::read(const State& state, const char* function, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) {
+bool Request::read(const State& state, const char* function, PyObject* const* arguments, Py_ssize_t positional,
+                   PyObject* names) {
   if (positional > 1) {
     PyErr_Format(PyExc_TypeError, "%s() takes the pool by position and the rest by name", function);
     return false;

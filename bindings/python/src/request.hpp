@@ -20,7 +20,8 @@ class Request {
 
   /// From the arguments of a METH_FASTCALL | METH_KEYWORDS call: the pool by position or name, the rest by name. False with a Python
   /// exception set.
-  bool read(const State& state, const char* function, PyObject* const* arguments, Py_ssize_t positional, PyObject* names);
+  bool read(const State& state, const char* function, PyObject* const* arguments, Py_ssize_t positional,
+            PyObject* names);
 
   [[nodiscard]] PyObject* pool() const noexcept { return pool_; }
   [[nodiscard]] const kthena_request& get() const noexcept { return request_; }

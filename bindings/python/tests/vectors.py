@@ -1,8 +1,9 @@
-"""The decisions of tests/vectors/route: input documents and expected bytes (see the README there)."""
+"""The cases of tests/vectors/route and sim: input documents and expected bytes (see the READMEs there)."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 ROOT = Path(__file__).parents[3]
 ROUTE = ROOT / "tests" / "vectors" / "route"
 ROUTE_ERRORS = ROOT / "tests" / "vectors" / "route_errors"
+SIM = ROOT / "tests" / "vectors" / "sim"
 
 
 def cases(folder: Path) -> Iterator[dict[str, Any]]:
@@ -27,14 +29,20 @@ def cases(folder: Path) -> Iterator[dict[str, Any]]:
 def expected_texts(text: str) -> list[str]:
     """What stands after each "expect", as it is in the file."""
     texts = []
-    mark = '"expect": '
-    at = text.find(mark)
-    while at >= 0:
-        begin = at + len(mark)
-        _, end = json.JSONDecoder().raw_decode(text, begin)
-        texts.append(text[begin:end])
-        at = text.find(mark, end)
+    for match in re.finditer(r'"expect":\s*', text):
+        _, end = json.JSONDecoder().raw_decode(text, match.end())
+        texts.append(text[match.end() : end])
     return texts
+
+
+def assert_faults(message: str, faults: list[str]) -> None:
+    """The beginnings of all faults, in order; one may itself hold a semicolon."""
+    at = 0
+    for i, begin in enumerate(faults):
+        begin = begin if i == 0 else f"; {begin}"
+        at = message.find(begin, at) if i else 0
+        assert message.startswith(begin, at), (begin, message)
+        at += len(begin)
 
 
 def pool_of(document: dict[str, Any]) -> kthena.Pool:
