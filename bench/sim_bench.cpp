@@ -22,7 +22,8 @@ namespace {
 using namespace kthena;
 
 sim::Scenario gsp_long(std::string_view policy) {
-  sim::Scenario scenario = sim::published_scenario(sim::named_workload("gsp-long").value(), route::preset(policy).value());
+  sim::Scenario scenario =
+      sim::published_scenario(sim::named_workload("gsp-long").value(), route::preset(policy).value());
   scenario.runs = 1;
   return scenario;
 }
@@ -82,7 +83,8 @@ void priority_queue(benchmark::State& state) {
   const std::vector<Duration> gap = gaps();
   std::priority_queue<PlainEvent, std::vector<PlainEvent>, std::greater<>> queue;
   std::uint64_t order = 0;
-  for (std::int64_t i = 0; i < state.range(0); ++i) queue.push({gap[static_cast<std::size_t>(i) % gap.size()], order++, 0, 0});
+  for (std::int64_t i = 0; i < state.range(0); ++i)
+    queue.push({gap[static_cast<std::size_t>(i) % gap.size()], order++, 0, 0});
   std::size_t i = 0;
   for (auto _ : state) {
     const PlainEvent event = queue.top();

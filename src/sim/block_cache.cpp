@@ -17,9 +17,11 @@ std::string BlockCache::fault() const {
     unreferenced += b.references == 0 ? 1 : 0;
     if (b.content == kNone) continue;
     ++holding;
-    if (holder_[b.content] != i) return "content " + std::to_string(b.content) + " is not found in block " + std::to_string(i);
+    if (holder_[b.content] != i)
+      return "content " + std::to_string(b.content) + " is not found in block " + std::to_string(i);
   }
-  if (unreferenced != free_) return "free count " + std::to_string(free_) + ", unreferenced " + std::to_string(unreferenced);
+  if (unreferenced != free_)
+    return "free count " + std::to_string(free_) + ", unreferenced " + std::to_string(unreferenced);
   std::uint32_t held = 0;
   for (const std::uint32_t block : holder_) held += block != kNone ? 1 : 0;
   if (held != holding) return std::to_string(held) + " contents are found in " + std::to_string(holding) + " blocks";

@@ -13,9 +13,7 @@ namespace kthena::sim::detail {
 class ContentCursor {
  public:
   ContentCursor(const Workload& workload, std::size_t request) noexcept
-      : workload_(workload),
-        segment_(workload.segment_offsets[request]),
-        end_(workload.segment_offsets[request + 1]) {}
+      : workload_(workload), segment_(workload.segment_offsets[request]), end_(workload.segment_offsets[request + 1]) {}
 
   /// The key of the next `tokens` tokens; the prompt must have as many left.
   std::uint64_t next(std::uint32_t tokens) noexcept {

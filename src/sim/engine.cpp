@@ -207,7 +207,8 @@ void Engine::take_blocks(Sequence& sequence, std::uint32_t blocks) {
     std::uint32_t evicted = BlockCache::kNone;
     out[i] = cache_.take(evicted);
     if (evicted == BlockCache::kNone) continue;
-    if (head_cut_) head_blocked_ = false;  // with fewer hits its first chunk may need fewer blocks; whole, it would need more
+    if (head_cut_)
+      head_blocked_ = false;  // with fewer hits its first chunk may need fewer blocks; whole, it would need more
     if (record_ && evicted < shared_contents_) kv_events_.push_back(kRemoved | evicted);
   }
   sequence.held += blocks;

@@ -24,22 +24,22 @@ struct Sequence {
   enum State : std::uint32_t { kIdle = 0, kWaiting, kPrefill, kDecode };
 
   State state = kIdle;
-  std::uint32_t preempted = 0;     // times
-  std::uint32_t chain = 0;         // first element in BlockChains::ids and in the block table
+  std::uint32_t preempted = 0;  // times
+  std::uint32_t chain = 0;      // first element in BlockChains::ids and in the block table
   std::uint32_t prompt = 0;
   std::uint32_t output = 0;
-  std::uint32_t computed = 0;      // tokens with KV
-  std::uint32_t generated = 0;     // answer tokens so far
-  std::uint32_t held = 0;          // blocks
-  std::uint32_t entry_step = 0;    // first step in which it decodes
-  std::uint32_t order = 0;         // of admission: smaller was first
-  std::uint32_t next = kNone;      // in the waiting or running list
+  std::uint32_t computed = 0;    // tokens with KV
+  std::uint32_t generated = 0;   // answer tokens so far
+  std::uint32_t held = 0;        // blocks
+  std::uint32_t entry_step = 0;  // first step in which it decodes
+  std::uint32_t order = 0;       // of admission: smaller was first
+  std::uint32_t next = kNone;    // in the waiting or running list
   std::uint32_t previous = kNone;
-  std::uint32_t wake_step = 0;     // next step that must look at it
+  std::uint32_t wake_step = 0;  // next step that must look at it
   std::uint32_t wake_next = kNone;
   std::uint32_t wake_previous = kNone;
-  std::uint32_t hit = 0;           // tokens found in the cache at first admission
-  Time last_token_ns = 0;          // kept when it is preempted
+  std::uint32_t hit = 0;   // tokens found in the cache at first admission
+  Time last_token_ns = 0;  // kept when it is preempted
   Time first_token_ns = kNever;
   Time end_ns = kNever;
 };
@@ -65,7 +65,8 @@ struct EngineCounters {
 class Engine {
  public:
   /// `sequences`: one per request. `table`: as long as chains.ids; where the blocks of a sequence lie. Both outlive the engine.
-  Engine(const EngineModel& model, const BlockChains& chains, std::span<Sequence> sequences, std::span<std::uint32_t> table);
+  Engine(const EngineModel& model, const BlockChains& chains, std::span<Sequence> sequences,
+         std::span<std::uint32_t> table);
 
   /// A request arrives. Its sequence must be idle, its first_token_ns etc. reset by reset().
   void enqueue(std::uint32_t request, Time now);
@@ -114,7 +115,9 @@ class Engine {
   void clear_wake(const Sequence& sequence) noexcept;
   void collect_wakes();
   void count_time(Time now) noexcept;
-  [[nodiscard]] std::uint32_t blocks_for(std::uint32_t tokens) const noexcept { return (tokens + block_tokens_ - 1) / block_tokens_; }
+  [[nodiscard]] std::uint32_t blocks_for(std::uint32_t tokens) const noexcept {
+    return (tokens + block_tokens_ - 1) / block_tokens_;
+  }
 
   const EngineModel model_;
   const std::uint32_t block_tokens_;
@@ -126,7 +129,7 @@ class Engine {
 
   std::uint32_t step_ = 0;
   bool stepping_ = false;
-  bool preempted_ = false;   // in this step
+  bool preempted_ = false;     // in this step
   bool head_blocked_ = false;  // the first waiting one did not fit, and nothing that matters changed since
   bool head_cut_ = false;      // ... although the budget would have cut its prefill
   bool record_ = false;
@@ -141,8 +144,8 @@ class Engine {
   std::uint32_t waiting_last_ = kNone;
   std::uint32_t waiting_count_ = 0;
   std::uint32_t decoding_ = 0;
-  std::int64_t context_base_ = 0;      // sum over decoding of (context at step s) - s
-  std::uint32_t partial_ = kNone;      // the one whose prefill is not complete; it is the last one running
+  std::int64_t context_base_ = 0;  // sum over decoding of (context at step s) - s
+  std::uint32_t partial_ = kNone;  // the one whose prefill is not complete; it is the last one running
 
   std::vector<std::uint32_t> ring_;
   std::vector<std::uint32_t> wakes_;   // of this step, in order of admission

@@ -47,7 +47,8 @@ struct Samples {
       e2e.push_back(to_seconds(rows.end_ns[i] - rows.arrival_ns[i]));
       ttft.push_back(to_seconds(rows.first_token_ns[i] - rows.arrival_ns[i]));
       const std::uint32_t output = workload.output_tokens[request];
-      if (output > 1) tpot.push_back(to_seconds(rows.end_ns[i] - rows.first_token_ns[i]) / static_cast<double>(output - 1));
+      if (output > 1)
+        tpot.push_back(to_seconds(rows.end_ns[i] - rows.first_token_ns[i]) / static_cast<double>(output - 1));
       hit_tokens += rows.hit_tokens[i];
       prompt_tokens += workload.prompt_tokens[request];
     }
@@ -58,12 +59,12 @@ struct Samples {
     report.e2e_s = distribution(e2e);
     report.ttft_s = distribution(ttft);
     report.tpot_s = distribution(tpot);
-    report.hit_ratio =
-        prompt_tokens == 0 ? 0 : static_cast<double>(hit_tokens) / static_cast<double>(prompt_tokens);
+    report.hit_ratio = prompt_tokens == 0 ? 0 : static_cast<double>(hit_tokens) / static_cast<double>(prompt_tokens);
   }
 };
 
-void describe_engines(std::span<const detail::EngineCounters> begin, std::span<const detail::EngineCounters> end, RunReport& report) {
+void describe_engines(std::span<const detail::EngineCounters> begin, std::span<const detail::EngineCounters> end,
+                      RunReport& report) {
   std::uint64_t most = 0;
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < end.size(); ++i) {
@@ -73,7 +74,8 @@ void describe_engines(std::span<const detail::EngineCounters> begin, std::span<c
     report.steps += end[i].steps - begin[i].steps;
     report.preemptions += end[i].preemptions - begin[i].preemptions;
   }
-  if (sum > 0) report.load_max_over_mean = static_cast<double>(most) * static_cast<double>(end.size()) / static_cast<double>(sum);
+  if (sum > 0)
+    report.load_max_over_mean = static_cast<double>(most) * static_cast<double>(end.size()) / static_cast<double>(sum);
 }
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace kthena::sim::detail {
 namespace {
 
 constexpr std::uint64_t kModel = hash_id("model");
-constexpr std::uint32_t kKthenaBlocks = 128;            // of a prompt, that its plugins look at
-constexpr std::uint32_t kHistoryTokens = 16;            // 64 bytes of text at 4 bytes per token
+constexpr std::uint32_t kKthenaBlocks = 128;  // of a prompt, that its plugins look at
+constexpr std::uint32_t kHistoryTokens = 16;  // 64 bytes of text at 4 bytes per token
 constexpr std::uint64_t kHistoryStart = hash_id("history");
 
 /// Any hash with the right equalities will do: simulated blocks have no tokens.
@@ -50,7 +50,8 @@ Result<Router> Router::create(const Scenario& scenario, const BlockChains& chain
   Router router(scenario, chains, std::move(policy).value());
 
   route::PoolBuilder builder;
-  for (std::uint32_t i = 0; i < scenario.replicas; ++i) builder.add({.id = padded_id(i), .signals = {}, .models = {"model"}});
+  for (std::uint32_t i = 0; i < scenario.replicas; ++i)
+    builder.add({.id = padded_id(i), .signals = {}, .models = {"model"}});
   Result<route::PoolSnapshot> pool = builder.build();
   if (!pool.ok()) return pool.status();
   router.pool_ = std::make_unique<route::PoolSnapshot>(std::move(pool).value());
@@ -97,7 +98,8 @@ Status Router::make_stores(const Scenario& scenario) {
   parents_.assign(chains_->shared, Sequence::kNone);
   for (std::size_t i = 0; i < workload_->size(); ++i) {
     const std::uint32_t* ids = chains_->ids.data() + chains_->offsets[i];
-    for (std::uint32_t k = 1; k < workload_->prompt_tokens[i] / chains_->block_tokens; ++k) parents_[ids[k]] = ids[k - 1];
+    for (std::uint32_t k = 1; k < workload_->prompt_tokens[i] / chains_->block_tokens; ++k)
+      parents_[ids[k]] = ids[k - 1];
   }
   return {};
 }
@@ -171,8 +173,10 @@ void Router::poll(std::span<const Engine> engines) {
     column(route::Signal::kWaiting)[i] = engine.waiting();
     column(route::Signal::kKvUsage)[i] =
         static_cast<double>(engine.cache().referenced()) / static_cast<double>(engine.cache().capacity());
-    column(route::Signal::kTtft)[i] = mean_s(counters.ttft_sum_ns - last.ttft_sum_ns, counters.ttft_count - last.ttft_count);
-    column(route::Signal::kTpot)[i] = mean_s(counters.tpot_sum_ns - last.tpot_sum_ns, counters.tpot_count - last.tpot_count);
+    column(route::Signal::kTtft)[i] =
+        mean_s(counters.ttft_sum_ns - last.ttft_sum_ns, counters.ttft_count - last.ttft_count);
+    column(route::Signal::kTpot)[i] =
+        mean_s(counters.tpot_sum_ns - last.tpot_sum_ns, counters.tpot_count - last.tpot_count);
     last = {counters.ttft_sum_ns, counters.ttft_count, counters.tpot_sum_ns, counters.tpot_count};
   }
 }

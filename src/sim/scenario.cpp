@@ -29,7 +29,8 @@ Status check(const Scenario& scenario) {
   number(scenario.replicas >= 1 && scenario.replicas <= 4096, "replicas", "1..4096");
   number(scenario.runs >= 1 && scenario.runs <= 1000, "runs", "1..1000");
   number(speed == 0 || (speed >= 0.01 && speed <= 1e6), "client.speed", "0.01..1e6, nor 0");
-  number(scenario.poll_interval_ns >= kMillisecond && scenario.poll_interval_ns <= kHour, "poll_interval_ns", "1 ms..1 h");
+  number(scenario.poll_interval_ns >= kMillisecond && scenario.poll_interval_ns <= kHour, "poll_interval_ns",
+         "1 ms..1 h");
   number(scenario.kv_event_delay_ns >= 0 && scenario.kv_event_delay_ns <= kHour, "kv_event_delay_ns", "0..1 h");
   part(check(scenario.engine));
   part(check(scenario.workload));

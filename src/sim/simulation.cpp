@@ -26,9 +26,10 @@ Status check_fit(const Workload& workload, const EngineModel& model) {
     }
   }
   if (too_large == 0) return {};
-  return invalid_argument("workload: " + std::to_string(too_large) + " requests do not fit into the KV memory of an engine (" +
-                          std::to_string(model.kv_capacity_tokens) + " tokens), the largest, requests[" + std::to_string(at) +
-                          "], needs " + std::to_string(largest));
+  return invalid_argument("workload: " + std::to_string(too_large) +
+                          " requests do not fit into the KV memory of an engine (" +
+                          std::to_string(model.kv_capacity_tokens) + " tokens), the largest, requests[" +
+                          std::to_string(at) + "], needs " + std::to_string(largest));
 }
 
 }  // namespace

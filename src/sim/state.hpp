@@ -73,8 +73,8 @@ struct Simulation::State {
   std::uint64_t run = 0;
   std::uint32_t arrived = 0;
   std::uint32_t sent = 0;
-  std::uint32_t settled = 0;           // of this run: answered or given up
-  std::vector<std::uint32_t> parked;   // nobody was eligible; first come first served
+  std::uint32_t settled = 0;            // of this run: answered or given up
+  std::vector<std::uint32_t> parked;    // nobody was eligible; first come first served
   std::vector<std::uint32_t> given_up;  // scratch
 
   std::vector<Run> runs;

@@ -52,13 +52,13 @@ std::optional<TraceFormat> detect_trace_format(std::string_view text) noexcept {
 Result<Workload> parse_trace(std::string_view text, std::optional<TraceFormat> format) {
   if (!format) format = detect_trace_format(text);
   if (!format)
-    return invalid_argument("line 1: neither a JSON object nor one of the headers \"" + std::string(detail::kMooncakeHeader) +
-                            "\", \"" + std::string(detail::kAzureHeader) + "\", \"" +
-                            std::string(detail::kAzureOriginalHeader) + "\"");
+    return invalid_argument("line 1: neither a JSON object nor one of the headers \"" +
+                            std::string(detail::kMooncakeHeader) + "\", \"" + std::string(detail::kAzureHeader) +
+                            "\", \"" + std::string(detail::kAzureOriginalHeader) + "\"");
   const std::string_view header = header_of(*format);
   if (!header.empty() && first_line(text) != header)
-    return invalid_argument("line 1: the header of " + std::string(trace_format_name(*format)) + " is \"" + std::string(header) +
-                            "\"");
+    return invalid_argument("line 1: the header of " + std::string(trace_format_name(*format)) + " is \"" +
+                            std::string(header) + "\"");
   switch (*format) {
     case TraceFormat::kMooncakeCsv:
       return detail::parse_mooncake_csv(text);

@@ -39,7 +39,8 @@ std::optional<Time> parse_timestamp(std::string_view text) noexcept {
     }
   }
   const auto [year, month, day, hour, minute, second] = parts;
-  if (year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
+  if (year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+      second > 60)
     return std::nullopt;
   return ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 * kSecond + second * kSecond + fraction;
 }

@@ -57,7 +57,9 @@ class TraceBuilder {
       fault(std::string(name) + " " + shorten(text) + " is 2^64 or more");
     } else if (error != std::errc() || stop != end) {
       fault(std::string(name) + " \"" + shorten(text) + "\" is " +
-            (text.empty() ? "missing" : text.front() == '-' ? "negative" : "not a whole number"));
+            (text.empty()          ? "missing"
+             : text.front() == '-' ? "negative"
+                                   : "not a whole number"));
     } else if (value > most) {
       fault(std::string(name) + " " + std::to_string(value) + " is above " + std::to_string(most));
     } else {

@@ -14,7 +14,8 @@ struct Run {
   std::uint64_t last;
 };
 
-void add_row(TraceBuilder& builder, std::uint64_t at_ms, std::uint32_t input, std::uint32_t output, const std::vector<Run>& runs) {
+void add_row(TraceBuilder& builder, std::uint64_t at_ms, std::uint32_t input, std::uint32_t output,
+             const std::vector<Run>& runs) {
   if (builder.bad_row()) return;
   std::uint64_t blocks = 0;
   for (const Run& run : runs) {

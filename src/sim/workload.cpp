@@ -86,8 +86,9 @@ Result<PrefixStats> prefix_stats(const Workload& workload, std::uint32_t block_t
   if (Status status = check(workload); !status.ok()) return status;
   if (block_tokens == 0) return invalid_argument("block_tokens: 0 is not a block size");
   if (workload.trace_block_tokens % block_tokens != 0)
-    return invalid_argument("block_tokens: " + std::to_string(block_tokens) + " does not divide the trace's blocks of " +
-                            std::to_string(workload.trace_block_tokens) + " tokens");
+    return invalid_argument("block_tokens: " + std::to_string(block_tokens) +
+                            " does not divide the trace's blocks of " + std::to_string(workload.trace_block_tokens) +
+                            " tokens");
   PrefixStats stats;
   detail::HashIds seen;
   for (std::size_t i = 0; i < workload.size(); ++i) {

@@ -90,7 +90,8 @@ TEST_CASE("a scenario's defaults depend on what is replayed", "[manifest][sim]")
   CHECK(named->workload.arrival_ns != sim::named_workload("gsp-short", 1)->arrival_ns);
 
   const std::string trace = "arrival_ms,input_tokens,output_tokens\n0,10,10\n5,10,10\n";
-  const auto open = manifest::parse_scenario(R"({"workload": {"trace": {"name": "azure"}}, "policy": "random"})", trace);
+  const auto open =
+      manifest::parse_scenario(R"({"workload": {"trace": {"name": "azure"}}, "policy": "random"})", trace);
   REQUIRE(open.status() == Status());
   CHECK(open->workload.name == "azure");
   CHECK(open->client.concurrency == 0);
@@ -110,12 +111,15 @@ TEST_CASE("a scenario's defaults depend on what is replayed", "[manifest][sim]")
 TEST_CASE("faults of scenario and trace are listed together", "[manifest][sim]") {
   const std::string message = fault_of(R"({"workload": {"trace": {}}, "policy": "best", "runs": 0, "extra": 1})",
                                        "arrival_ms,input_tokens,output_tokens\n0,10\n1,1,-1\n");
-  CHECK(message.starts_with("extra: unknown member; line 2: not 3 fields; line 3: output tokens \"-1\" is negative; policy: there is "
-                            "no preset \"best\""));
+  CHECK(message.starts_with(
+      "extra: unknown member; line 2: not 3 fields; line 3: output tokens \"-1\" is negative; policy: there is "
+      "no preset \"best\""));
   CHECK(message.ends_with("; runs: must be within 1..1000"));
   CHECK(fault_of("{").starts_with("document"));
-  CHECK(fault_of(R"({"workload": {"trace": {}}, "policy": "random"})") == "workload.trace: the text of the trace is missing");
-  CHECK(fault_of(R"({"workload": "gsp-long", "policy": "random"})", "x") == "workload: a trace was given, but the scenario names none");
+  CHECK(fault_of(R"({"workload": {"trace": {}}, "policy": "random"})") ==
+        "workload.trace: the text of the trace is missing");
+  CHECK(fault_of(R"({"workload": "gsp-long", "policy": "random"})", "x") ==
+        "workload: a trace was given, but the scenario names none");
 }
 
 TEST_CASE("requests as CSV have a line each", "[manifest][sim]") {
@@ -129,7 +133,9 @@ TEST_CASE("requests as CSV have a line each", "[manifest][sim]") {
   CHECK(csv.find("\n0,0,,,,,4352,128,0\n") != std::string::npos);
   while (!simulation->done()) simulation->advance(1000);
   csv = manifest::write_requests_csv(*simulation);
-  CHECK(csv.starts_with("run,request,endpoint,arrival_ns,first_token_ns,end_ns,prompt_tokens,output_tokens,hit_tokens\n0,0,engine-0000,0,"));
+  CHECK(
+      csv.starts_with("run,request,endpoint,arrival_ns,first_token_ns,end_ns,prompt_tokens,output_tokens,hit_tokens\n0,"
+                      "0,engine-0000,0,"));
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 13);
   CHECK(csv.find("\n1,5,engine-0002,") != std::string::npos);
   CHECK(csv.find(",,") == std::string::npos);

@@ -8,8 +8,9 @@
 using namespace kthena;
 
 TEST_CASE("a warm simulation allocates nothing", "[sim][allocation]") {
-  for (const std::string_view policy : {"random", "round-robin", "kthena-2025-09/least-request", "kthena-2025-09/gpu-usage",
-                                        "kthena-2025-09/least-latency", "kthena-2025-09/least-request+kv"}) {
+  for (const std::string_view policy :
+       {"random", "round-robin", "kthena-2025-09/least-request", "kthena-2025-09/gpu-usage",
+        "kthena-2025-09/least-latency", "kthena-2025-09/least-request+kv"}) {
     INFO(policy);
     auto simulation = sim::Simulation::create(
         sim::published_scenario(sim::named_workload("gsp-long").value(), route::preset(policy).value()));

@@ -106,7 +106,8 @@ TEST_CASE("LRU hit rates of Mooncake's traces are the known ones", "[sim][cache]
   }
   const std::uint32_t capacity[] = {880, 1'760, 3'520, 7'040, 15'000, 30'000, 50'000, 300'000};
   // Head first: the table of the trace study, which touches blocks in order. Tail first, as engines do: an OrderedDict in Python.
-  const double head_first[2][8] = {{4.4, 5.2, 7.6, 16.3, 26.0, 33.2, 36.2, 37.4}, {7.7, 13.3, 21.6, 35.0, 52.7, 63.6, 65.1, 65.1}};
+  const double head_first[2][8] = {{4.4, 5.2, 7.6, 16.3, 26.0, 33.2, 36.2, 37.4},
+                                   {7.7, 13.3, 21.6, 35.0, 52.7, 63.6, 65.1, 65.1}};
   const double tail_first[2][5] = {{4.46, 5.31, 7.70, 16.33, 26.03}, {7.94, 13.48, 21.68, 35.13, 52.79}};
   for (int trace = 0; trace < 2; ++trace) {
     const auto w = sim::parse_trace(trace == 0 ? *conversation : *synthetic);
@@ -114,7 +115,8 @@ TEST_CASE("LRU hit rates of Mooncake's traces are the known ones", "[sim][cache]
     for (int c = 0; c < 8; ++c) {
       INFO("trace " << trace << ", " << capacity[c] << " blocks");
       CHECK(replay_percent(*w, capacity[c], Release::kHeadFirst) == Approx(head_first[trace][c]).margin(0.051));
-      if (c < 5) CHECK(replay_percent(*w, capacity[c], Release::kTailFirst) == Approx(tail_first[trace][c]).margin(0.006));
+      if (c < 5)
+        CHECK(replay_percent(*w, capacity[c], Release::kTailFirst) == Approx(tail_first[trace][c]).margin(0.006));
     }
   }
 }

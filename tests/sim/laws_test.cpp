@@ -22,7 +22,8 @@ sim::Scenario small_gsp(std::string_view policy) {
   sim::GeneratedSharedPrefix spec;
   spec.groups = 40;
   spec.requests_per_group = 12;
-  sim::Scenario scenario = sim::published_scenario(sim::make_generated_shared_prefix(spec).value(), route::preset(policy).value());
+  sim::Scenario scenario =
+      sim::published_scenario(sim::make_generated_shared_prefix(spec).value(), route::preset(policy).value());
   scenario.engine.kv_capacity_tokens = 60'000;  // tight: evictions and preemptions
   scenario.client.concurrency = 60;
   return scenario;
@@ -137,7 +138,8 @@ TEST_CASE("one at a time with constant service waits as an M/D/1 queue", "[sim][
   for (const double load : {0.3, 0.6, 0.8}) {
     INFO("load " << load);
     sim::Scenario scenario;
-    scenario.workload = sim::make_poisson({.requests = 100'000, .prompt_tokens = 1000, .output_tokens = 1, .rate_rps = load}).value();
+    scenario.workload =
+        sim::make_poisson({.requests = 100'000, .prompt_tokens = 1000, .output_tokens = 1, .rate_rps = load}).value();
     scenario.replicas = 1;
     scenario.engine = server(service);
     scenario.policy = route::preset("random").value();
@@ -162,7 +164,8 @@ TEST_CASE("one at a time with constant service waits as an M/D/1 queue", "[sim][
 
 TEST_CASE("a closed loop on one engine answers one request per service time", "[sim][laws]") {
   sim::Scenario scenario;
-  scenario.workload = sim::make_poisson({.requests = 500, .prompt_tokens = 1000, .output_tokens = 11, .rate_rps = 1}).value();
+  scenario.workload =
+      sim::make_poisson({.requests = 500, .prompt_tokens = 1000, .output_tokens = 11, .rate_rps = 1}).value();
   scenario.client = {.concurrency = 7, .speed = 0};
   scenario.replicas = 1;
   scenario.engine = server(0.1);

@@ -94,8 +94,8 @@ class Engine {
       }
       const std::size_t cached = found.size() * size_;
       const std::size_t n = std::min(budget, r->tokens.size() - cached);
-      const auto idle = static_cast<std::size_t>(
-          std::count_if(found.begin(), found.end(), [&](int b) { return references_[static_cast<std::size_t>(b)] == 0; }));
+      const auto idle = static_cast<std::size_t>(std::count_if(
+          found.begin(), found.end(), [&](int b) { return references_[static_cast<std::size_t>(b)] == 0; }));
       if (ceil_blocks(cached + n) - found.size() + idle > free_.size()) break;
       waiting.pop_front();
       running.push_back(r);
@@ -207,8 +207,8 @@ inline Tokens prompt_of(const kthena::sim::Workload& workload, std::size_t i) {
   return tokens;
 }
 
-inline Fleet run(const kthena::sim::Workload& workload, const kthena::EngineModel& model, unsigned replicas, unsigned concurrency,
-                 unsigned runs, std::int64_t gap) {
+inline Fleet run(const kthena::sim::Workload& workload, const kthena::EngineModel& model, unsigned replicas,
+                 unsigned concurrency, unsigned runs, std::int64_t gap) {
   const std::size_t n = workload.size();
   Fleet fleet;
   fleet.rows.resize(n * runs);

@@ -69,10 +69,11 @@ Case random_case(std::uint64_t seed) {
   out.scenario.client.concurrency = pick(0, 1) * pick(1, 12);
   out.scenario.runs = pick(1, 3);
   out.scenario.poll_interval_ns = pick(1, 50) * kMillisecond;
-  out.text = "seed " + std::to_string(seed) + ": " + std::to_string(n) + " requests, block " + std::to_string(model.block_tokens) +
-             ", capacity " + std::to_string(model.kv_capacity_tokens) + ", budget " + std::to_string(model.max_batched_tokens) +
-             ", running " + std::to_string(model.max_running) + ", replicas " + std::to_string(out.scenario.replicas) +
-             ", concurrency " + std::to_string(out.scenario.client.concurrency) + ", runs " + std::to_string(out.scenario.runs);
+  out.text = "seed " + std::to_string(seed) + ": " + std::to_string(n) + " requests, block " +
+             std::to_string(model.block_tokens) + ", capacity " + std::to_string(model.kv_capacity_tokens) +
+             ", budget " + std::to_string(model.max_batched_tokens) + ", running " + std::to_string(model.max_running) +
+             ", replicas " + std::to_string(out.scenario.replicas) + ", concurrency " +
+             std::to_string(out.scenario.client.concurrency) + ", runs " + std::to_string(out.scenario.runs);
   return out;
 }
 

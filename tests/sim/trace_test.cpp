@@ -22,7 +22,8 @@ std::string fault_of(const std::string& text, std::optional<TraceFormat> format 
 }  // namespace
 
 TEST_CASE("Mooncake's CSV is read", "[sim][trace]") {
-  const auto result = sim::parse_trace(kCsv + "500,1300,7,0 18446744073709551614-18446744073709551615\r\n500,512,1,0\n900,1,2,5");
+  const auto result =
+      sim::parse_trace(kCsv + "500,1300,7,0 18446744073709551614-18446744073709551615\r\n500,512,1,0\n900,1,2,5");
   REQUIRE(result.status() == Status());
   const sim::Workload& w = *result;
   CHECK(w.name == "mooncake-csv");
@@ -40,7 +41,8 @@ TEST_CASE("Mooncake's JSON lines give the same", "[sim][trace]") {
   const auto csv = sim::parse_trace(kCsv + "500,1300,7,0 8-9\n900,512,1,0\n");
   const auto json = sim::parse_trace(
       "{\"timestamp\": 500, \"input_length\": 1300, \"output_length\": 7, \"hash_ids\": [0, 8, 9]}\n"
-      "{\"hash_ids\":[0],\"type\":\"a\\\"}b\",\"turn\":[[1],[],2.5e3],\"output_length\":1,\"input_length\":512,\"timestamp\":900}");
+      "{\"hash_ids\":[0],\"type\":\"a\\\"}b\",\"turn\":[[1],[],2.5e3],\"output_length\":1,\"input_length\":512,"
+      "\"timestamp\":900}");
   REQUIRE(csv.ok());
   REQUIRE(json.status() == Status());
   CHECK(json->arrival_ns == csv->arrival_ns);
@@ -117,7 +119,8 @@ TEST_CASE("each fault of a JSON line has its line", "[sim][trace]") {
       {"{\"timestamp\": 0, \"inpu", "line 1: the line is cut off"},
       {"{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [1", "line 1: the line is cut off"},
       {"{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1}", "line 1: hash_ids is missing"},
-      {"{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [1]} x", "line 1: something follows the object"},
+      {"{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [1]} x",
+       "line 1: something follows the object"},
       {"{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [\"a\"]}",
        "line 1: hash id \"\"a\"\" is not a whole number"},
       {"{\"timestamp\": 0, \"timestamp\": 0, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [1]}",

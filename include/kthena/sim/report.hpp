@@ -24,8 +24,8 @@ struct Distribution {
 
 /// One run, or all of them together (`Report::total`: means and percentiles over all requests, throughput the mean of the runs').
 struct RunReport {
-  std::uint64_t requests = 0;         ///< finished
-  double duration_s = 0;              ///< first send to last token; of all runs: the sum
+  std::uint64_t requests = 0;  ///< finished
+  double duration_s = 0;       ///< first send to last token; of all runs: the sum
   double throughput_rps = 0;
   Distribution e2e_s;                 ///< from the client's send to the last token
   Distribution ttft_s;                ///< from the client's send to the first token
@@ -35,22 +35,22 @@ struct RunReport {
   std::uint64_t waited_for_poll = 0;  ///< requests that found no eligible endpoint at first
   std::uint64_t unroutable = 0;       ///< requests given up: nobody was eligible although the fleet was idle
   std::uint64_t preemptions = 0;
-  std::uint64_t steps = 0;            ///< of all engines
-  std::uint64_t events = 0;           ///< entries popped from the event queue
+  std::uint64_t steps = 0;   ///< of all engines
+  std::uint64_t events = 0;  ///< entries popped from the event queue
 };
 
 /// One engine over the whole simulation.
 struct EngineReport {
   std::string endpoint;
-  std::uint64_t requests = 0;           ///< finished
+  std::uint64_t requests = 0;  ///< finished
   std::uint64_t steps = 0;
   std::uint64_t preemptions = 0;
-  std::uint64_t admissions = 0;         ///< into the batch, those after a preemption included
+  std::uint64_t admissions = 0;  ///< into the batch, those after a preemption included
   std::uint64_t computed_tokens = 0;
-  std::uint64_t hit_tokens = 0;         ///< of all admissions
-  std::uint64_t lost_tokens = 0;        ///< computed or hit, given up by preemption
-  double busy_s = 0;                    ///< time in steps
-  double request_seconds = 0;           ///< integral over time of requests in the engine (Little's law)
+  std::uint64_t hit_tokens = 0;   ///< of all admissions
+  std::uint64_t lost_tokens = 0;  ///< computed or hit, given up by preemption
+  double busy_s = 0;              ///< time in steps
+  double request_seconds = 0;     ///< integral over time of requests in the engine (Little's law)
   std::uint64_t capacity_blocks = 0;
   std::uint64_t peak_blocks = 0;        ///< most blocks referenced at once
   std::uint64_t referenced_blocks = 0;  ///< now; 0 when it is idle
@@ -58,7 +58,7 @@ struct EngineReport {
 
 /// Per request and run, in order of run and then of the workload. `endpoint` is 0xFFFFFFFF and times are kNever where it never got that far.
 struct RequestRows {
-  std::vector<Time> arrival_ns;       ///< when the client sent it; time of the whole simulation
+  std::vector<Time> arrival_ns;  ///< when the client sent it; time of the whole simulation
   std::vector<Time> first_token_ns;
   std::vector<Time> end_ns;
   std::vector<std::uint32_t> endpoint;

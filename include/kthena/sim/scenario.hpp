@@ -17,9 +17,9 @@ namespace kthena::sim {
 
 /// Who feeds Request::prefix and Request::history.
 enum class PrefixSource : std::uint8_t {
-  kAuto = 0,         ///< kKthena for policies whose name starts with "kthena-", else kExact
-  kKthena = 1,       ///< "kthena-unchained": its two stores: owners of unchained blocks, history of prompt bytes
-  kExact = 2,        ///< "exact": prefix::PrefixIndex over the engines' KV events feeds both
+  kAuto = 0,    ///< kKthena for policies whose name starts with "kthena-", else kExact
+  kKthena = 1,  ///< "kthena-unchained": its two stores: owners of unchained blocks, history of prompt bytes
+  kExact = 2,   ///< "exact": prefix::PrefixIndex over the engines' KV events feeds both
 };
 
 struct Client {
@@ -31,7 +31,7 @@ struct Client {
 
 struct Scenario {
   Workload workload;
-  std::uint32_t replicas = 3;                     ///< 1..4096
+  std::uint32_t replicas = 3;  ///< 1..4096
   EngineModel engine = engine_model("qwen2.5-7b@910b-fit").value();
   route::PolicySpec policy;
   Client client;
@@ -43,7 +43,7 @@ struct Scenario {
   /// Times that the same requests are sent; engines and router stay as they are in between. A run starts one poll interval after the
   /// end of the one before. Range 1..1000. DEFAULT: 1.
   std::uint32_t runs = 1;
-  std::uint64_t seed = 1;                         ///< for ties and random choices; the workload has its own
+  std::uint64_t seed = 1;  ///< for ties and random choices; the workload has its own
   /// Only the first requests of the workload; 0: all. DEFAULT: 0.
   std::uint64_t request_limit = 0;
 };

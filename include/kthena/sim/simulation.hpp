@@ -17,7 +17,7 @@
 namespace kthena::sim {
 
 struct Progress {
-  std::uint64_t done = 0;   ///< requests, over all runs
+  std::uint64_t done = 0;  ///< requests, over all runs
   std::uint64_t total = 0;
 };
 

@@ -28,7 +28,7 @@ struct Workload {
   std::string name;
 
   // One element per request, in the order of arrival.
-  std::vector<Time> arrival_ns;             ///< not decreasing; 0 is the start of a run
+  std::vector<Time> arrival_ns;              ///< not decreasing; 0 is the start of a run
   std::vector<std::uint32_t> prompt_tokens;  ///< 1..kMaxTokens
   std::vector<std::uint32_t> output_tokens;  ///< 1..kMaxTokens
 
@@ -48,11 +48,11 @@ Status check(const Workload& workload);
 
 /// The generated-shared-prefix benchmark: `groups` system prompts, each asked `requests_per_group` different questions, all shuffled.
 struct GeneratedSharedPrefix {
-  std::uint32_t groups = 256;               ///< >= 1
-  std::uint32_t requests_per_group = 32;    ///< >= 1
-  std::uint32_t system_tokens = 4096;       ///< >= 0
-  std::uint32_t question_tokens = 256;      ///< >= 1
-  std::uint32_t output_tokens = 128;        ///< >= 1
+  std::uint32_t groups = 256;             ///< >= 1
+  std::uint32_t requests_per_group = 32;  ///< >= 1
+  std::uint32_t system_tokens = 4096;     ///< >= 0
+  std::uint32_t question_tokens = 256;    ///< >= 1
+  std::uint32_t output_tokens = 128;      ///< >= 1
   /// Mean rate at which the client makes requests (exponential gaps). 0: all at once. Range [0, 1e9]. DEFAULT: 800.
   double rate_rps = 800;
   std::uint64_t seed = 1;
@@ -87,8 +87,8 @@ void spread_ticks(Workload& workload, Duration tick_ns, std::uint64_t seed);
 /// the same.
 struct PrefixStats {
   std::uint64_t prompt_tokens = 0;
-  std::uint64_t blocks = 0;          ///< full or partial blocks of all prompts
-  std::uint64_t unique_blocks = 0;   ///< different ones (by their whole prefix)
+  std::uint64_t blocks = 0;            ///< full or partial blocks of all prompts
+  std::uint64_t unique_blocks = 0;     ///< different ones (by their whole prefix)
   std::uint64_t ideal_hit_tokens = 0;  ///< tokens of leading blocks seen in an earlier request
 };
 /// kInvalidArgument when block_tokens is 0 or does not divide the trace's blocks.
