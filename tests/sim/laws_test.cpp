@@ -180,6 +180,22 @@ TEST_CASE("a closed loop on one engine answers one request per service time", "[
   CHECK(run(scenario).report().total.throughput_rps == Approx(7 / 1.2).epsilon(0.02));
 }
 
+TEST_CASE("two ways to know what engines hold agree where both see whole prompts", "[sim][router]") {
+  // Prompts of 34 full blocks, fewer than the 128 that Kthena looks at, and no block in two places: unchained is exact here.
+  sim::Scenario scenario = small_gsp("kthena-2025-09/least-request+kv");
+  for (const Duration delay : {Duration{0}, 300 * kMillisecond}) {
+    scenario.kv_event_delay_ns = delay;
+    scenario.prefix_source = sim::PrefixSource::kKthena;
+    const sim::RequestRows unchained = run(scenario).rows();
+    scenario.prefix_source = sim::PrefixSource::kExact;
+    const sim::RequestRows exact = run(scenario).rows();
+    CHECK(unchained.endpoint == exact.endpoint);
+    CHECK(unchained.end_ns == exact.end_ns);
+    scenario.prefix_source = sim::PrefixSource::kAuto;  // a preset of Kthena's
+    CHECK(run(scenario).rows().end_ns == unchained.end_ns);
+  }
+}
+
 TEST_CASE("requests that nobody may take wait for polls, then are given up", "[sim][router]") {
   sim::Scenario scenario = small_gsp("random");
   scenario.runs = 1;
