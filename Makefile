@@ -87,13 +87,13 @@ abi-update: setup-test
 	$(PYTHON) -B tests/abi/layout.py --update
 
 lint: $(VENV)/.test-tools
-	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_FILES)
+	@echo 'clang-format --dry-run -Werror'; $(VENV)/bin/clang-format --dry-run -Werror $(CXX_FILES)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	if command -v go >/dev/null && [ -e bindings/go/go.mod ]; then cd bindings/go && go vet -tags kthena_build ./... && test -z "$$(gofmt -l . | tee /dev/stderr)"; fi
 format: $(VENV)/.test-tools
-	$(VENV)/bin/clang-format -i $(CXX_FILES)
+	@echo 'clang-format -i'; $(VENV)/bin/clang-format -i $(CXX_FILES)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	if command -v go >/dev/null && [ -e bindings/go/go.mod ]; then gofmt -w bindings/go; fi
