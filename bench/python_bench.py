@@ -70,6 +70,7 @@ def benchmarks() -> dict[str, Callable[[], object]]:
     found["BM_Python_PoolUpdate/1024"] = lambda: pool.update(
         running=column, waiting=column, kv_usage=column, sampled_ns=1
     )
+    found["BM_Python_PoolSet/1024"] = lambda: pool.set("in_flight", 30, 3, sampled_ns=1)
     index = kthena.PrefixIndex(seed=1)
     tokens = np.arange(272 * 16, dtype=np.uint32)
     for worker in range(16):

@@ -32,7 +32,8 @@ async def main() -> None:
     engines = {name: Engine() for name in ENGINES}
     pool = kthena.Pool(ENGINES)
     policy = kthena.Policy("kthena-default")
-    in_flight = np.zeros(len(ENGINES))  # this router's own count
+    in_flight = dict.fromkeys(ENGINES, 0)  # this router's own count
+    pool.update(in_flight=np.zeros(len(ENGINES)), sampled_ns=time.monotonic_ns())
     seed = random.getrandbits(64)
     counts = dict.fromkeys(ENGINES, 0)
 
@@ -43,17 +44,21 @@ async def main() -> None:
             pool.update(running=running, waiting=waiting, sampled_ns=time.monotonic_ns())
             await asyncio.sleep(SCRAPE_EVERY_S)
 
+    def book(name: str, change: int) -> None:
+        in_flight[name] += change
+        pool.set("in_flight", name, in_flight[name], sampled_ns=time.monotonic_ns())
+
     async def serve(number: int) -> None:
         now = time.monotonic_ns()
-        pool.update(in_flight=in_flight, sampled_ns=now)
         decision = policy.decide(pool, id=f"request-{number}", sequence=number, now_ns=now, seed=seed)
         if decision.index is None:
             print(f"request-{number}: {decision.reason.name.lower()}")  # a real one answers 503, or waits
             return
-        in_flight[decision.index] += 1
-        counts[decision.ranked[0]] += 1
-        await engines[decision.ranked[0]].answer()  # a real one sends it there, and on failure to the next in `ranked`
-        in_flight[decision.index] -= 1
+        name = decision.ranked[0]
+        book(name, 1)
+        counts[name] += 1
+        await engines[name].answer()  # a real one sends it there, and on failure to the next in `ranked`
+        book(name, -1)
 
     scraper = asyncio.create_task(scrape())
     await asyncio.gather(*(serve(number) for number in range(200)))
