@@ -21,6 +21,9 @@ import sys
 from functools import reduce
 from operator import add
 from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
 
 TARGET = Path(__file__).resolve().parent.parent / "tests/vectors/engine"
 
@@ -76,20 +79,19 @@ def pack(value: object) -> bytes:
 
 
 # ---------------------------------------------------------------- what is expected
-def stored(hashes: list[int], parent: int | None, tokens: list[int], block: int, **more: object) -> dict:
-    event = {"kind": "stored", "hashes": hashes, "parent": parent, "tokens": tokens, "block_tokens": block}
-    return event | more
+def stored(hashes: list[int], parent: int | None, tokens: list[int], block: int, **more: object) -> Row:
+    return {"kind": "stored", "hashes": hashes, "parent": parent, "tokens": tokens, "block_tokens": block, **more}
 
 
-def removed(hashes: list[int], **more: object) -> dict:
-    return {"kind": "removed", "hashes": hashes} | more
+def removed(hashes: list[int], **more: object) -> Row:
+    return {"kind": "removed", "hashes": hashes, **more}
 
 
 CLEARED = {"kind": "cleared"}
-CASES: list[dict] = []
+CASES: list[Row] = []
 
 
-def good(name: str, payload: bytes | object, events: list[dict], profile: str = "vllm", **more: object) -> None:
+def good(name: str, payload: bytes | object, events: list[Row], profile: str = "vllm", **more: object) -> None:
     data = payload if isinstance(payload, bytes) else pack(payload)
     CASES.append({"name": name, "profile": profile, "hex": data.hex(), "events": events} | more)
 
@@ -144,7 +146,14 @@ good(
 )
 
 # ---------------------------------------------------------------- four ways to write one batch
-FIELDS = {"block_hashes": [11, 12], "parent_block_hash": 10, "token_ids": [1, 2, 3, 4], "block_size": 2, "lora_id": None, "medium": "GPU"}
+FIELDS = {
+    "block_hashes": [11, 12],
+    "parent_block_hash": 10,
+    "token_ids": [1, 2, 3, 4],
+    "block_size": 2,
+    "lora_id": None,
+    "medium": "GPU",
+}
 EVENT_ARRAY = ["BlockStored", *FIELDS.values()]
 EVENT_MAP = {"type": "BlockStored"} | FIELDS
 WANT = [stored([11, 12], 10, [1, 2, 3, 4], 2), removed([9]), CLEARED]
@@ -156,9 +165,18 @@ for name, events in (
     good(f"batch array without rank, event {name}", [2.5, events], WANT, timestamp=2.5)
     good(f"batch array, rank nil, event {name}", [2.5, events, None], WANT, timestamp=2.5)
     good(f"batch array with a tag, event {name}", ["KVEventBatch", 2.5, events, 3], WANT, timestamp=2.5, rank=3)
-    good(f"batch map, event {name}", {"ts": 2.5, "events": events, "data_parallel_rank": 3}, WANT, timestamp=2.5, rank=3)
-    good(f"batch map with a tag, event {name}", {"type": "KVEventBatch", "ts": 2.5, "events": events}, WANT, timestamp=2.5)
-good("batch map in another order", {"attn_dp_rank": 1, "events": [EVENT_ARRAY], "ts": 2}, WANT[:1], timestamp=2.0, rank=1)
+    good(
+        f"batch map, event {name}", {"ts": 2.5, "events": events, "data_parallel_rank": 3}, WANT, timestamp=2.5, rank=3
+    )
+    good(
+        f"batch map with a tag, event {name}",
+        {"type": "KVEventBatch", "ts": 2.5, "events": events},
+        WANT,
+        timestamp=2.5,
+    )
+good(
+    "batch map in another order", {"attn_dp_rank": 1, "events": [EVENT_ARRAY], "ts": 2}, WANT[:1], timestamp=2.0, rank=1
+)
 good(
     "an event map whose type comes last",
     [1.0, [FIELDS | {"type": "BlockStored"}]],
@@ -170,8 +188,24 @@ good("the time as a float32", [Raw(b"\xca" + struct.pack(">f", 2.5)), []], [], t
 good("no time", [None, []], [], timestamp=0.0)
 
 # ---------------------------------------------------------------- every layout that was ever published
-FULL = ["BlockStored", [21], 20, [5, 6], 2, 4, "CPU", "adapter-a", [["adapter-a", "salt"]], 0, "full_attention", None, "LOCAL", None, None]
-HISTORY = [
+FULL = [
+    "BlockStored",
+    [21],
+    20,
+    [5, 6],
+    2,
+    4,
+    "CPU",
+    "adapter-a",
+    [["adapter-a", "salt"]],
+    0,
+    "full_attention",
+    None,
+    "LOCAL",
+    None,
+    None,
+]
+HISTORY: list[tuple[int, str, Row]] = [
     (6, "2025-04: up to lora_id", {"lora_id": 4}),
     (7, "2025: medium", {"lora_id": 4, "tier": "host"}),
     (8, "2025-12: lora_name", {"lora_id": 4, "tier": "host", "lora_name": "adapter-a"}),
@@ -193,16 +227,35 @@ good("BlockRemoved arrays",
      [1.0, [["BlockRemoved", [1, 2]], ["BlockRemoved", [3], None], ["BlockRemoved", [4], "CPU"], ["BlockRemoved", [5], "STORAGE", 0],
             ["BlockRemoved", [6], "GPU", 2, "LOCAL", None]]],
      [removed([1, 2]), removed([3]), removed([4], tier="host"), removed([5], tier="disk"), removed([6], group=2)])  # fmt: skip
-good("a map with fields to come", [1.0, [EVENT_MAP | {"color": "green", "shape": {"a": [1, {"b": 2}]}}]], WANT[:1], unknown_fields=2)
+good(
+    "a map with fields to come",
+    [1.0, [EVENT_MAP | {"color": "green", "shape": {"a": [1, {"b": 2}]}}]],
+    WANT[:1],
+    unknown_fields=2,
+)
 good("unknown events are skipped", [1.0, [["BlockMigrated", [1], {"x": -1}], {"type": "BlockUpdated", "block_hashes": "odd"}, ["AllBlocksCleared", 1]]],
      [CLEARED], unknown_events=2, unknown_fields=1)  # fmt: skip
 good("a batch with fields to come", [1.0, [["AllBlocksCleared"]], 0, "x", [1]], [CLEARED], rank=0, unknown_fields=2)
 good("a batch map with fields to come", {"ts": 1.0, "events": [], "epoch": 5}, [], unknown_fields=1)
-for kind, full in (("full_attention", True), ("mla_attention", True), ("sliding_window", False), ("mamba", False), ("chunked_local_attention", False)):
+for kind, full in (
+    ("full_attention", True),
+    ("mla_attention", True),
+    ("sliding_window", False),
+    ("mamba", False),
+    ("chunked_local_attention", False),
+):
     good(f"group of kind {kind}", [1.0, [EVENT_MAP | {"group_idx": 1, "kv_cache_spec_kind": kind}]],
          [stored([11, 12], 10, [1, 2, 3, 4], 2, group=1, full=full)])  # fmt: skip
-good("a sliding window", [1.0, [EVENT_MAP | {"kv_cache_spec_sliding_window": 4096}]], [stored([11, 12], 10, [1, 2, 3, 4], 2, full=False)])
-good("a remote block", [1.0, [EVENT_MAP | {"locality": "REMOTE"}]], [stored([11, 12], 10, [1, 2, 3, 4], 2, tier="external")])
+good(
+    "a sliding window",
+    [1.0, [EVENT_MAP | {"kv_cache_spec_sliding_window": 4096}]],
+    [stored([11, 12], 10, [1, 2, 3, 4], 2, full=False)],
+)
+good(
+    "a remote block",
+    [1.0, [EVENT_MAP | {"locality": "REMOTE"}]],
+    [stored([11, 12], 10, [1, 2, 3, 4], 2, tier="external")],
+)
 
 # ---------------------------------------------------------------- hashes
 DIGEST = bytes(range(0xA0, 0xC0))
@@ -229,8 +282,16 @@ for name, value, want in (
          [stored([want], want, [1], 1), removed([want])])  # fmt: skip
 good("tokens of every width", [1.0, [["BlockStored", [1], None, [0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, wide(5, "i64"), wide(6, "u64")], 10, None]]],
      [stored([1], None, [0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 5, 6], 10)])  # fmt: skip
-good("a store without tokens", [1.0, [["BlockStored", [1, 2], None, [], 16, None, "CPU"]]], [stored([1, 2], None, [], 16, tier="host")])
-good("token_ids nil", [1.0, [["BlockStored", [1, 2], None, None, 0, None, "CPU"]]], [stored([1, 2], None, [], 0, tier="host")])
+good(
+    "a store without tokens",
+    [1.0, [["BlockStored", [1, 2], None, [], 16, None, "CPU"]]],
+    [stored([1, 2], None, [], 16, tier="host")],
+)
+good(
+    "token_ids nil",
+    [1.0, [["BlockStored", [1, 2], None, None, 0, None, "CPU"]]],
+    [stored([1, 2], None, [], 0, tier="host")],
+)
 good("a store of nothing", [1.0, [["BlockStored", [], None, [], 16, None]]], [stored([], None, [], 16)])
 
 # ---------------------------------------------------------------- media and extra keys
@@ -253,7 +314,7 @@ for name, parent, lora, keys, more in (
     ("salt and embeddings", None, None, [["s1", DIGEST]], {"extras": [True]}),
     ("a text below a parent is content", 9, None, [["image-hash"]], {"extras": [True]}),
 ):
-    event = {"type": "BlockStored", "block_hashes": [1], "parent_block_hash": parent, "token_ids": [1, 2], "block_size": 2,
+    event: Row = {"type": "BlockStored", "block_hashes": [1], "parent_block_hash": parent, "token_ids": [1, 2], "block_size": 2,
              "lora_name": lora, "extra_keys": keys}  # fmt: skip
     good(f"extra_keys: {name}", [1.0, [event]], [stored([1], parent, [1, 2], 2, **more)])
 good("extra_keys: by block", [1.0, [{"type": "BlockStored", "block_hashes": [1, 2, 3], "parent_block_hash": None, "token_ids": [1, 2, 3], "block_size": 1,
@@ -262,13 +323,30 @@ good("extra_keys: by block", [1.0, [{"type": "BlockStored", "block_hashes": [1, 
 # ---------------------------------------------------------------- SGLang: the same tags, other fields from [7] on
 SGLANG = ["BlockStored", [31], None, [1, 2], 2, None]
 good("SGLang, 6 fields", [1.0, [SGLANG], 0], [stored([31], None, [1, 2], 2)], profile="sglang", rank=0)
-good("SGLang, medium", [1.0, [[*SGLANG, "CPU_TIER1"]], 0], [stored([31], None, [1, 2], 2, tier="host")], profile="sglang", rank=0)
+good(
+    "SGLang, medium",
+    [1.0, [[*SGLANG, "CPU_TIER1"]], 0],
+    [stored([31], None, [1, 2], 2, tier="host")],
+    profile="sglang",
+    rank=0,
+)
 good("SGLang, [7] is metadata", [1.0, [[*SGLANG, "GPU", {"cache_salt": "s2", "other": [1]}]], 0],
      [stored([31], None, [1, 2], 2, salt="s2")], profile="sglang", rank=0)  # fmt: skip
 good("SGLang, [7] is a list of component types", [1.0, [[*SGLANG, "GPU", ["full", "swa"]]], 0],
      [stored([31], None, [1, 2], 2)], profile="sglang", rank=0)  # fmt: skip
-good("SGLang, [7] is a text and no adapter", [1.0, [[*SGLANG, "GPU", "full"]], 0], [stored([31], None, [1, 2], 2)], profile="sglang", rank=0)
-good("vLLM, [7] is the adapter", [1.0, [[*SGLANG, "GPU", "full"]], 0], [stored([31], None, [1, 2], 2, lora_name="full")], rank=0)
+good(
+    "SGLang, [7] is a text and no adapter",
+    [1.0, [[*SGLANG, "GPU", "full"]], 0],
+    [stored([31], None, [1, 2], 2)],
+    profile="sglang",
+    rank=0,
+)
+good(
+    "vLLM, [7] is the adapter",
+    [1.0, [[*SGLANG, "GPU", "full"]], 0],
+    [stored([31], None, [1, 2], 2, lora_name="full")],
+    rank=0,
+)
 good("SGLang, maps", [1.0, [{"type": "BlockStored", "block_hashes": [wide(-5, "i64")], "parent_block_hash": wide(-6, "i64"), "token_ids": [1],
      "block_size": 1, "metadata": {"cache_salt": "s2"}}]], [stored([2**64 - 5], 2**64 - 6, [1], 1, salt="s2")], profile="sglang")  # fmt: skip
 
@@ -294,7 +372,11 @@ bad("a block size beyond 65536", [1.0, [["BlockStored", [1], None, [1], 65537, N
 bad("a block size that is a float", [1.0, [["BlockStored", [1], None, [1], 1.0, None]]], "an integer was expected")
 bad("no block size", [1.0, [["BlockStored", [1], None, [1]]]], "without block_size")
 bad("no hashes", [1.0, [["BlockRemoved"]]], "without block_hashes")
-bad("hashes twice", [1.0, [Raw(b"\x83" + pack("type") + pack("BlockRemoved") + (pack("block_hashes") + pack([1])) * 2)]], "given twice")
+bad(
+    "hashes twice",
+    [1.0, [Raw(b"\x83" + pack("type") + pack("BlockRemoved") + (pack("block_hashes") + pack([1])) * 2)]],
+    "given twice",
+)
 bad("hashes that are nil", [1.0, [["BlockRemoved", None]]], "an array was expected")
 bad("a hash of 7 bytes", [1.0, [["BlockRemoved", [b"1234567"]]]], "8, 16 or 32")
 bad("a hash of 0 bytes", [1.0, [["BlockRemoved", [b""]]]], "8, 16 or 32")
@@ -305,7 +387,11 @@ bad("a token beyond 32 bits", [1.0, [["BlockStored", [1], None, [2**32], 1, None
 bad("a token that is a text", [1.0, [["BlockStored", [1], None, ["a"], 1, None]]], "an integer was expected")
 bad("too few tokens", [1.0, [["BlockStored", [1, 2], None, [1, 2, 3], 2, None]]], "not block_size token_ids")
 bad("too many tokens", [1.0, [["BlockStored", [1], None, [1, 2, 3], 2, None]]], "not block_size token_ids")
-bad("extra keys for too few blocks", [1.0, [["BlockStored", [1, 2], None, [1, 2], 1, None, None, None, [None]]]], "each block")
+bad(
+    "extra keys for too few blocks",
+    [1.0, [["BlockStored", [1, 2], None, [1, 2], 1, None, None, None, [None]]]],
+    "each block",
+)
 bad("extra keys that are a text", [1.0, [["BlockStored", [1], None, [1], 1, None, None, None, "x"]]], "no array")
 bad("a medium that is an integer", [1.0, [["BlockRemoved", [1], 4]]], "a text was expected")
 bad("the second event is bad", [1.0, [["BlockRemoved", [1]], ["BlockRemoved", 1]]], "an array was expected")
@@ -313,9 +399,19 @@ for name, claim in (("events", b"\xdd\xff\xff\xff\xff"), ("a map of fields", b"\
     bad(f"4 GiB claimed: {name}", b"\x92\xcb" + bytes(8) + claim, "longer than the rest")
 for name, head in (("hashes", ["BlockRemoved"]), ("tokens", ["BlockStored", [1], None])):
     body = pack(head)
-    bad(f"4 GiB claimed: {name}", b"\x92\xcb" + bytes(8) + b"\x91" + bytes([0x90 | len(head) + 1]) + body[1:] + b"\xdd\xff\xff\xff\xff", "longer than the rest")
-for name, claim in (("text", b"\xdb\xff\xff\xff\xff"), ("bytes", b"\xc6\xff\xff\xff\xff"), ("ext", b"\xc9\xff\xff\xff\xff\x00")):
-    bad(f"4 GiB claimed: {name}", b"\x92\xcb" + bytes(8) + b"\x91\x92" + pack("Unknown") + claim, "longer than the rest")
+    bad(
+        f"4 GiB claimed: {name}",
+        b"\x92\xcb" + bytes(8) + b"\x91" + bytes([0x90 | len(head) + 1]) + body[1:] + b"\xdd\xff\xff\xff\xff",
+        "longer than the rest",
+    )
+for name, claim in (
+    ("text", b"\xdb\xff\xff\xff\xff"),
+    ("bytes", b"\xc6\xff\xff\xff\xff"),
+    ("ext", b"\xc9\xff\xff\xff\xff\x00"),
+):
+    bad(
+        f"4 GiB claimed: {name}", b"\x92\xcb" + bytes(8) + b"\x91\x92" + pack("Unknown") + claim, "longer than the rest"
+    )
 good("32 values deep", [1.0, [["Unknown", Raw(b"\x91" * 31 + b"\x90")]]], [], unknown_events=1)
 bad("33 values deep", [1.0, [["Unknown", Raw(b"\x91" * 33 + b"\x90")]]], "nested too deeply")
 bad("arrays all the way down", b"\x92\xcb" + bytes(8) + b"\x91" * 5000, "a text was expected")
@@ -327,7 +423,6 @@ good("every type is skipped", [1.0, [["Unknown", None, True, False, 1, -1, wide(
      Raw(b"\xc7\x01\x05a"), Raw(b"\xc8\x00\x01\x05a"), Raw(b"\xc9\x00\x00\x00\x01\x05a"), [], {}, [[1], {"a": {}}],
      Raw(b"\xdc\x00\x01\xc0"), Raw(b"\xdd\x00\x00\x00\x01\xc0"), Raw(b"\xde\x00\x01\xc0\xc0"), Raw(b"\xdf\x00\x00\x00\x01\xc0\xc0")]]],
      [], unknown_events=1)  # fmt: skip
-
 
 
 # ---------------------------------------------------------------- metrics pages
@@ -354,9 +449,54 @@ def one_two_five(limit: int) -> list[float]:
     return [float(m * 10**e) for e in range(7) for m in (1, 2, 5) if m * 10**e <= limit]
 
 
-LONG = [0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0]
+LONG = [
+    0.3,
+    0.5,
+    0.8,
+    1.0,
+    1.5,
+    2.0,
+    2.5,
+    5.0,
+    10.0,
+    15.0,
+    20.0,
+    30.0,
+    40.0,
+    50.0,
+    60.0,
+    120.0,
+    240.0,
+    480.0,
+    960.0,
+    1920.0,
+    7680.0,
+]
 ITL = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0]
-TTFT = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0]
+TTFT = [
+    0.001,
+    0.005,
+    0.01,
+    0.02,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    20.0,
+    40.0,
+    80.0,
+    160.0,
+    640.0,
+    2560.0,
+]
 STEPS = [1.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0]
 HISTOGRAMS = [
     ("iteration_tokens_total", "Histogram of number of tokens per engine_step.", STEPS, 301.7),
@@ -416,7 +556,7 @@ BUSY_LATENCIES = {
 }  # fmt: skip
 
 
-def busy_page() -> tuple[str, dict]:
+def busy_page() -> tuple[str, Row]:
     """The text of a busy vLLM and what is to be read from it."""
     lines: list[str] = []
     own = {"engine": "0", "model_name": "meta-llama/Llama-3.1-8B-Instruct"}
@@ -439,13 +579,21 @@ def busy_page() -> tuple[str, dict]:
         family(f"vllm:{name}", about, "gauge")
         if value is not None:
             lines.append(series(f"vllm:{name}", value, **own))
-        lines.extend(series(f"vllm:{name}", x, **own, **{label: text}) for label, rows in by.items() for text, x in rows.items())
+        lines.extend(
+            series(f"vllm:{name}", x, **own, **{label: text}) for label, rows in by.items() for text, x in rows.items()
+        )
     for name, about, value, by in COUNTERS:
-        rows = [({}, value)] if value is not None else [({label: text}, x) for label, v in by.items() for text, x in v.items()]
+        rows = (
+            [({}, value)]
+            if value is not None
+            else [({label: text}, x) for label, v in by.items() for text, x in v.items()]
+        )
         family(f"vllm:{name}_total", about, "counter")
         lines.extend(series(f"vllm:{name}_total", x, **own, **labels) for labels, x in rows)
         family(f"vllm:{name}_created", about, "gauge")
-        lines.extend(series(f"vllm:{name}_created", 1795448012.5 + i, **own, **labels) for i, (labels, _) in enumerate(rows))
+        lines.extend(
+            series(f"vllm:{name}_created", 1795448012.5 + i, **own, **labels) for i, (labels, _) in enumerate(rows)
+        )
     family("vllm:cache_config_info", "Information of the LLMEngine CacheConfig", "gauge")
     lines.append(series("vllm:cache_config_info", 1.0, **CACHE_CONFIG))
     latencies = {}
@@ -462,15 +610,43 @@ def busy_page() -> tuple[str, dict]:
         family(f"vllm:{name}_created", about, "gauge")
         lines.append(series(f"vllm:{name}_created", 1795448012.75, **own))
         if name in BUSY_LATENCIES:
-            latencies[BUSY_LATENCIES[name]] = {"bounds": [*bounds, None], "cumulative": cumulative, "count": count, "sum": total}
+            latencies[BUSY_LATENCIES[name]] = {
+                "bounds": [*bounds, None],
+                "cumulative": cumulative,
+                "count": count,
+                "sum": total,
+            }
     family("vllm:lora_requests_info", "Running stats on lora requests.", "gauge")
-    for waiting, running, when in (("", "sql", 1795448300.25), ("chat,sum", "sql, chat", 1795448383.5), ("chat", "", 1795448383.25)):
-        lines.append(series("vllm:lora_requests_info", when, max_lora="4", running_lora_adapters=running, waiting_lora_adapters=waiting))
+    for waiting, running, when in (
+        ("", "sql", 1795448300.25),
+        ("chat,sum", "sql, chat", 1795448383.5),
+        ("chat", "", 1795448383.25),
+    ):
+        lines.append(
+            series(
+                "vllm:lora_requests_info",
+                when,
+                max_lora="4",
+                running_lora_adapters=running,
+                waiting_lora_adapters=waiting,
+            )
+        )
     for handler in ("/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions", "/tokenize"):
         for status in ("2xx", "4xx"):
-            lines.append(series("http_requests_total", 100.0 * len(handler), handler=handler, method="POST", status=status))
+            lines.append(
+                series("http_requests_total", 100.0 * len(handler), handler=handler, method="POST", status=status)
+            )
             for bound in (0.1, 0.5, 1.0, math.inf):
-                lines.append(series("http_request_duration_seconds_bucket", 50.0, handler=handler, le=number(bound), method="POST", status=status))
+                lines.append(
+                    series(
+                        "http_request_duration_seconds_bucket",
+                        50.0,
+                        handler=handler,
+                        le=number(bound),
+                        method="POST",
+                        status=status,
+                    )
+                )
     return "\n".join(lines) + "\n", {
         "signals": {
             "running": 143, "waiting": 17, "kv_usage": 0.8734177215189873, "kv_total_blocks": 31600, "kv_total_tokens": 505600,
@@ -483,10 +659,10 @@ def busy_page() -> tuple[str, dict]:
     }  # fmt: skip
 
 
-PAGES: list[dict] = []
+PAGES: list[Row] = []
 
 
-def page(name: str, profile: str, text: str | list[str], expect: dict, model: str = "") -> None:
+def page(name: str, profile: str, text: str | list[str], expect: Row, model: str = "") -> None:
     body = {"text": text if isinstance(text, str) else "\n".join(text) + "\n"}
     PAGES.append({"name": name, "profile": profile, "model": model} | body | {"expect": expect})
 
@@ -499,7 +675,7 @@ page("ranks: sums and means, kept apart", "vllm",
      [f'vllm:{name}{{engine="{rank}",model_name="m"}} {value}' for name, values in (
          ("num_requests_running", (6, 4, 2)), ("kv_cache_usage_perc", (0.5, 0.25, 0.75)), ("generation_tokens_total", (10, 20, 30)))
       for rank, value in zip((10, 0, 2), values, strict=True)]
-     + ['vllm:cache_config_info{block_size="32",engine="%d",num_gpu_blocks="100"} 1.0' % rank for rank in (0, 2, 10)],
+     + [f'vllm:cache_config_info{{block_size="32",engine="{rank}",num_gpu_blocks="100"}} 1.0' for rank in (0, 2, 10)],
      {"signals": {"running": 12, "kv_usage": 0.5, "generation_tokens": 60, "block_tokens": 32, "kv_total_blocks": 300, "kv_total_tokens": 9600},
       "ranks": {"0": {"running": 4, "kv_usage": 0.25}, "2": {"running": 2, "kv_usage": 0.75}, "10": {"running": 6, "kv_usage": 0.5}},
       "models": ["m"]})  # fmt: skip
@@ -512,7 +688,12 @@ page("a better name without a usable value leaves the other", "vllm", [f"vllm:gp
      {"signals": {"kv_usage": 0.1}, "models": ["m"], "counts": {"unusable": 1}})  # fmt: skip
 page("waiting by reason where there is no total", "vllm", [f'vllm:num_requests_waiting_by_reason{{{V1},reason="{reason}"}} {n}' for reason, n in (("capacity", 2), ("deferred", 3))],
      {"signals": {"waiting": 5}, "models": ["m"]})  # fmt: skip
-page("missing is a state", "vllm", ["# nothing of this engine", "python_info 1.0"], {"signals": {}, "counts": {"other": 2, "used": 0}})
+page(
+    "missing is a state",
+    "vllm",
+    ["# nothing of this engine", "python_info 1.0"],
+    {"signals": {}, "counts": {"other": 2, "used": 0}},
+)
 page("values that cannot be", "vllm", [f"vllm:num_requests_running{{{V1}}} {value}" for value in ("NaN", "+Inf", "-Inf", "-1", "1e400", "nan", "inf")]
      + [f"vllm:kv_cache_usage_perc{{{V1}}} 1.5", f"vllm:num_requests_waiting{{{V1}}} 2"],
      {"signals": {"waiting": 2}, "models": ["m"], "counts": {"unusable": 8, "used": 1}})  # fmt: skip
@@ -552,11 +733,15 @@ page("adapters: none run", "vllm", ['vllm:lora_requests_info{max_lora="1",runnin
      {"signals": {}, "adapters": {"maximum": 1, "running": [], "waiting": []}})  # fmt: skip
 
 
-def histogram(name: str, bounds: list[str], counts: list[float], total: float | None = None, **labels: str) -> list[str]:
+def histogram(
+    name: str, bounds: list[str], counts: list[float], total: float | None = None, **labels: str
+) -> list[str]:
     lines = [f"{name}_bucket{{{','.join([f'{k}={chr(34)}{v}{chr(34)}' for k, v in labels.items()] + [f'le={chr(34)}{le}{chr(34)}'])}}} {count}"
              for le, count in zip(bounds, counts, strict=True)]  # fmt: skip
     inside = ",".join(f'{k}="{v}"' for k, v in labels.items())
-    return lines + ([f"{name}_sum{{{inside}}} {total}", f"{name}_count{{{inside}}} {counts[-1]}"] if total is not None else [])
+    return lines + (
+        [f"{name}_sum{{{inside}}} {total}", f"{name}_count{{{inside}}} {counts[-1]}"] if total is not None else []
+    )
 
 
 TTFT_NAME = "vllm:time_to_first_token_seconds"
@@ -588,12 +773,15 @@ page("vLLM V0", "vllm-v0", ['vllm:num_requests_running{model_name="m"} 1', 'vllm
      *histogram("vllm:time_per_output_token_seconds", ["0.1", "+Inf"], [1, 2], 0.5, model_name="m")],
      {"signals": {"running": 1, "waiting": 2, "kv_usage": 0.25, "block_tokens": 16, "kv_total_blocks": 1000, "kv_total_tokens": 16000}, "models": ["m"],
       "latencies": {"itl_s": {"bounds": [0.1, None], "cumulative": [1, 2], "count": 2, "sum": 0.5}}})  # fmt: skip
-SG = 'engine_type="unified",model_name="m",pp_rank="0",tp_rank="%d"'
+SG = [
+    'engine_type="unified",model_name="m",pp_rank="0",tp_rank="0"',
+    'engine_type="unified",model_name="m",pp_rank="0",tp_rank="1"',
+]
 page("SGLang: tensor-parallel ranks say the same, data-parallel ones do not", "sglang",
      [line for dp in (0, 1) for tp in (0, 1) for line in (
-         f'sglang:num_running_reqs{{dp_rank="{dp}",{SG % tp}}} {3 + dp}', f'sglang:num_queue_reqs{{dp_rank="{dp}",{SG % tp}}} 2',
-         f'sglang:token_usage{{dp_rank="{dp}",{SG % tp}}} 0.5', f'sglang:max_total_num_tokens{{dp_rank="{dp}",{SG % tp}}} 1000',
-         f'sglang:cache_config_info{{dp_rank="{dp}",page_size="16",{SG % tp}}} 1')]
+         f'sglang:num_running_reqs{{dp_rank="{dp}",{SG[tp]}}} {3 + dp}', f'sglang:num_queue_reqs{{dp_rank="{dp}",{SG[tp]}}} 2',
+         f'sglang:token_usage{{dp_rank="{dp}",{SG[tp]}}} 0.5', f'sglang:max_total_num_tokens{{dp_rank="{dp}",{SG[tp]}}} 1000',
+         f'sglang:cache_config_info{{dp_rank="{dp}",page_size="16",{SG[tp]}}} 1')]
      + ['sglang:prompt_tokens_total{model_name="m"} 100', 'sglang:cached_tokens_total{cache_source="device",model_name="m"} 30', 'sglang:generation_tokens_total{model_name="m"} 40'],
      {"signals": {"running": 7, "waiting": 4, "kv_usage": 0.5, "kv_total_tokens": 2000, "block_tokens": 16, "kv_total_blocks": 124, "prompt_tokens": 100,
                   "prefix_queries": 100, "prefix_hits": 30, "generation_tokens": 40}, "models": ["m"]})  # fmt: skip
@@ -619,7 +807,7 @@ page("_created and a histogram that ends in _total are other things", "vllm", [f
      {"signals": {"prompt_tokens": 9}, "models": ["m"], "counts": {"other": 3, "used": 1}})  # fmt: skip
 
 
-def rows(about: str, cases: list[dict]) -> str:
+def rows(about: str, cases: list[Row]) -> str:
     names = [case["name"] for case in cases]
     assert len(names) == len(set(names)), [name for name in names if names.count(name) > 1]
     lines = ",\n".join(json.dumps(case, separators=(", ", ": ")) for case in cases)
