@@ -2,7 +2,6 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <set>
 #include <sstream>
 
@@ -98,6 +97,20 @@ OwnedRequest build_request(const Json& json, const PoolSnapshot& pool) {
   return request;
 }
 
+/// Faults of a message. What one quotes or lists after "; " does not begin with a path.
+std::size_t count_faults(std::string_view message) {
+  std::size_t count = 1;
+  for (std::size_t at = message.find("; "); at != std::string_view::npos; at = message.find("; ", at + 2)) {
+    for (const std::string_view root : {"document", "pool", "policy", "request", "explain", "extra"}) {
+      const std::string_view rest = message.substr(at + 2);
+      if (rest.starts_with(root) && rest.size() > root.size() &&
+          std::string_view(".[:").find(rest[root.size()]) != std::string_view::npos)
+        ++count;
+    }
+  }
+  return count;
+}
+
 }  // namespace
 
 TEST_CASE("the vectors hold through the typed interface", "[route][vectors]") {
@@ -150,7 +163,7 @@ TEST_CASE("the vectors hold through the JSON door", "[route][vectors]") {
 
 TEST_CASE("expectations stand in the files as the bytes of the writer", "[route][vectors]") {
   namespace fs = std::filesystem;
-  const std::regex line("\"expect\": (.*)\n");
+  const std::string label = "\"expect\": ";
   for (const auto& entry : fs::directory_iterator(fs::path(KTHENA_SOURCE_DIR) / "tests" / "vectors" / "route")) {
     if (entry.path().extension() != ".json") continue;
     std::ifstream stream(entry.path());
@@ -158,7 +171,10 @@ TEST_CASE("expectations stand in the files as the bytes of the writer", "[route]
     text << stream.rdbuf();
     const std::string bytes = text.str();
     std::vector<std::string> found;
-    for (std::sregex_iterator at(bytes.begin(), bytes.end(), line), end; at != end; ++at) found.push_back((*at)[1]);
+    for (std::size_t at = bytes.find(label); at != std::string::npos; at = bytes.find(label, at)) {
+      at += label.size();
+      found.push_back(bytes.substr(at, bytes.find('\n', at) - at));
+    }
     const Json cases = Json::parse(bytes).at("cases");
     INFO(entry.path().filename());
     REQUIRE(found.size() == cases.size());
@@ -169,8 +185,6 @@ TEST_CASE("expectations stand in the files as the bytes of the writer", "[route]
 TEST_CASE("the documents at fault are refused with all of their faults", "[route][vectors]") {
   const auto vectors = load("route_errors");
   REQUIRE(vectors.size() >= 60);
-  // Where a fault begins; what a message quotes or lists after "; " has no such path.
-  const std::regex next("; (document|pool|policy|request|explain|extra)(\\.|\\[|:)");
   for (const Vector& vector : vectors) {
     INFO(vector.file << ": " << vector.json.at("name").get<std::string>());
     const auto decision = manifest::decide_document(
@@ -190,8 +204,7 @@ TEST_CASE("the documents at fault are refused with all of their faults", "[route
       }
       CHECK(message.compare(at, faults[i].size(), faults[i]) == 0);
     }
-    const auto more = std::distance(std::sregex_iterator(message.begin(), message.end(), next), std::sregex_iterator());
-    CHECK(static_cast<std::size_t>(more) + 1 == faults.size());
+    CHECK(count_faults(message) == faults.size());
   }
 }
 
