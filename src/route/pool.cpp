@@ -73,7 +73,7 @@ PoolSnapshot& PoolSnapshot::operator=(PoolSnapshot&& other) noexcept {
   return *this;
 }
 
-void PoolSnapshot::rebind() noexcept {
+void PoolSnapshot::rebind() {
   view_ = {};
   view_.size = ids_.size();
   view_.keys = keys_.data();
@@ -127,14 +127,21 @@ Status PoolSnapshot::set_signal(Signal signal, std::span<const double> values, s
   }
   if (!faults.empty()) return faults.status();
 
+  // Both new columns stand before either old one goes: running out of memory changes nothing.
+  std::vector<double> column(values.begin(), values.end());
+  std::vector<Time> times(sampled_ns.begin(), sampled_ns.end());
+  for (std::size_t i = 0; i < column.size(); ++i)
+    if (is_missing(column[i])) times[i] = kNever;
+  set_column(signal, std::move(column), std::move(times));
+  return {};
+}
+
+void PoolSnapshot::set_column(Signal signal, std::vector<double> values, std::vector<Time> sampled_ns) noexcept {
   const auto slot = static_cast<std::size_t>(signal);
-  values_[slot].assign(values.begin(), values.end());
-  sampled_[slot].assign(sampled_ns.begin(), sampled_ns.end());
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (is_missing(values[i])) sampled_[slot][i] = kNever;
+  values_[slot] = std::move(values);
+  sampled_[slot] = std::move(sampled_ns);
   view_.values[slot] = values_[slot].empty() ? nullptr : values_[slot].data();
   view_.sampled[slot] = sampled_[slot].empty() ? nullptr : sampled_[slot].data();
-  return {};
 }
 
 Status PoolSnapshot::set_value(EndpointIndex endpoint, Signal signal, double value, Time sampled_ns) {
@@ -149,10 +156,8 @@ Status PoolSnapshot::set_value(EndpointIndex endpoint, Signal signal, double val
   }
   const auto slot = static_cast<std::size_t>(signal);
   if (values_[slot].empty()) {
-    values_[slot].assign(size(), kMissing);
-    sampled_[slot].assign(size(), kNever);
-    view_.values[slot] = values_[slot].data();
-    view_.sampled[slot] = sampled_[slot].data();
+    std::vector<double> column(size(), kMissing);
+    set_column(signal, std::move(column), std::vector<Time>(size(), kNever));
   }
   values_[slot][endpoint.value] = value;
   sampled_[slot][endpoint.value] = is_missing(value) ? kNever : sampled_ns;

@@ -93,7 +93,8 @@ class PoolSnapshot {
 
  private:
   friend class PoolBuilder;
-  void rebind() noexcept;
+  void rebind();
+  void set_column(Signal signal, std::vector<double> values, std::vector<Time> sampled_ns) noexcept;
 
   std::vector<std::string> ids_;
   std::vector<std::uint64_t> keys_;
