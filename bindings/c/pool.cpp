@@ -71,7 +71,7 @@ kthena_status check_column(const kthena_pool* pool, int32_t signal, const double
 }  // namespace
 
 kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offsets, size_t n, const char* model_bytes,
-                                 const uint64_t* model_offsets, const uint64_t* model_starts, kthena_pool** pool,
+                                 const uint64_t* model_offsets, const uint64_t* endpoint_models, kthena_pool** pool,
                                  kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (pool == nullptr) return c::refuse_null(error, "pool");
@@ -79,13 +79,14 @@ kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offset
     if (kthena_status status = check_offsets(id_offsets, n, id_bytes, "id_offsets", "id_bytes", error);
         status != KTHENA_OK)
       return status;
-    const bool has_models = model_starts != nullptr && n != 0;
+    const bool has_models = endpoint_models != nullptr && n != 0;
     if (has_models) {
-      // Starts count names, so they are checked like offsets into an array that is always there.
-      if (kthena_status status = check_offsets(model_starts, n, "", "model_starts", "", error); status != KTHENA_OK)
+      // They count names, so they are checked like offsets into an array that is always there.
+      if (kthena_status status = check_offsets(endpoint_models, n, "", "endpoint_models", "", error);
+          status != KTHENA_OK)
         return status;
       if (kthena_status status =
-              check_offsets(model_offsets, model_starts[n], model_bytes, "model_offsets", "model_bytes", error);
+              check_offsets(model_offsets, endpoint_models[n], model_bytes, "model_offsets", "model_bytes", error);
           status != KTHENA_OK)
         return status;
     }
@@ -94,7 +95,7 @@ kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offset
       if (id_offsets[i + 1] != id_offsets[i])
         endpoints[i].id.assign(id_bytes + id_offsets[i], id_offsets[i + 1] - id_offsets[i]);
       if (!has_models) continue;
-      for (std::uint64_t m = model_starts[i]; m < model_starts[i + 1]; ++m) {
+      for (std::uint64_t m = endpoint_models[i]; m < endpoint_models[i + 1]; ++m) {
         const std::uint64_t size = model_offsets[m + 1] - model_offsets[m];
         endpoints[i].models.emplace_back(size == 0 ? "" : model_bytes + model_offsets[m], size);
       }

@@ -137,12 +137,16 @@ typedef enum kthena_signal {
 
 typedef struct kthena_pool kthena_pool;
 
-/* A pool of n endpoints. Ids are id_bytes[id_offsets[i] .. id_offsets[i + 1]): unique, not empty. model_starts (n + 1) says which names of
- * model_bytes / model_offsets endpoint i serves: model_starts[i] .. model_starts[i + 1]; NULL: nobody says. No signal is sampled yet.
- * All faults are reported together. [any thread] */
+/* A pool of n endpoints. Ids are id_bytes[id_offsets[i] .. id_offsets[i + 1]): unique, not empty. Endpoint i serves the names
+ * endpoint_models[i] .. endpoint_models[i + 1] (n + 1 elements, which count names; NULL: nobody says). Name m is
+ * model_bytes[model_offsets[m] .. model_offsets[m + 1]), so model_offsets has endpoint_models[n] + 1 elements, which count bytes.
+ *   "pod-a" serves "llama" and "sql", "pod-b" serves "qwen":
+ *     id_bytes "pod-apod-b"      id_offsets {0, 5, 10}           n 2
+ *     model_bytes "llamasqlqwen" model_offsets {0, 5, 8, 12}     endpoint_models {0, 2, 3}
+ * No signal is sampled yet. All faults are reported together. [any thread] */
 KTHENA_API kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offsets, size_t n,
                                             const char* model_bytes, const uint64_t* model_offsets,
-                                            const uint64_t* model_starts, kthena_pool** pool, kthena_error* error);
+                                            const uint64_t* endpoint_models, kthena_pool** pool, kthena_error* error);
 /* From its JSON form (docs/schemas/pool.schema.json); endpoints are numbered as in the document. [any thread] */
 KTHENA_API kthena_status kthena_pool_create_json(kthena_str json, kthena_pool** pool, kthena_error* error);
 KTHENA_API void kthena_pool_free(kthena_pool* pool);

@@ -17,7 +17,7 @@ static const char* pool_and_decision(void) {
   const uint64_t offsets[] = {0, 5, 10};
   const char models[] = "llama";
   const uint64_t model_offsets[] = {0, 5};
-  const uint64_t model_starts[] = {0, 0, 1};
+  const uint64_t endpoint_models[] = {0, 0, 1};
   const double usage[] = {0.75, 0.25};
   const uint32_t depths[] = {8, 0};
   kthena_pool* pool = NULL;
@@ -30,7 +30,7 @@ static const char* pool_and_decision(void) {
   size_t size = 0;
 
   EXPECT(no_request.struct_size == sizeof(kthena_request) && no_request.seed == 0);
-  EXPECT(kthena_pool_create(bytes, offsets, 2, models, model_offsets, model_starts, &pool, &error) == KTHENA_OK);
+  EXPECT(kthena_pool_create(bytes, offsets, 2, models, model_offsets, endpoint_models, &pool, &error) == KTHENA_OK);
   EXPECT(kthena_pool_set_signal(pool, KTHENA_SIGNAL_KV_USAGE, usage, 2, NULL, 5, &error) == KTHENA_OK);
   EXPECT(kthena_policy_create_json(
              KTHENA_STR("{\"scorers\": [\"gpu-usage\", {\"name\": \"prefix-cache\", \"weight\": 2}]}"), &policy,

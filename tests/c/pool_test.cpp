@@ -168,7 +168,7 @@ TEST_CASE("a pool with faults is refused with all of them", "[c][pool]") {
   const std::uint64_t starts[] = {0, 1, 0};
   CHECK(kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 2, ids.bytes.data(), ids.offsets.data(), starts, &pool,
                            &error) == KTHENA_INVALID_ARGUMENT);
-  CHECK(error.text() == "model_starts[2]: 0 is less than the one before, 1");
+  CHECK(error.text() == "endpoint_models[2]: 0 is less than the one before, 1");
   const std::uint64_t rising[] = {0, 1, 2};
   CHECK(kthena_pool_create(ids.bytes.data(), ids.offsets.data(), 2, ids.bytes.data(), nullptr, rising, &pool, &error) ==
         KTHENA_INVALID_ARGUMENT);
