@@ -128,6 +128,62 @@ inline constexpr std::uint32_t kMemberEnds<kthena_prefix_stats>[] = {
     KTHENA_END(kthena_prefix_stats, unique_blocks),   KTHENA_END(kthena_prefix_stats, orphan_blocks),
     KTHENA_END(kthena_prefix_stats, orphans_dropped), KTHENA_END(kthena_prefix_stats, unknown_removes),
     KTHENA_END(kthena_prefix_stats, rehashed_blocks), KTHENA_END(kthena_prefix_stats, approximate_bytes)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_engine_parser_options>[] = {
+    KTHENA_END(kthena_engine_parser_options, struct_size), KTHENA_END(kthena_engine_parser_options, max_ranks),
+    KTHENA_END(kthena_engine_parser_options, model), KTHENA_END(kthena_engine_parser_options, max_bytes)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_engine_counts>[] = {
+    KTHENA_END(kthena_engine_counts, struct_size), KTHENA_END(kthena_engine_counts, reserved),
+    KTHENA_END(kthena_engine_counts, lines),       KTHENA_END(kthena_engine_counts, used),
+    KTHENA_END(kthena_engine_counts, other),       KTHENA_END(kthena_engine_counts, broken),
+    KTHENA_END(kthena_engine_counts, unusable),    KTHENA_END(kthena_engine_counts, other_models),
+    KTHENA_END(kthena_engine_counts, over_limits)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_engine_sample_info>[] = {
+    KTHENA_END(kthena_engine_sample_info, struct_size),
+    KTHENA_END(kthena_engine_sample_info, has_adapters),
+    KTHENA_END(kthena_engine_sample_info, sampled_ns),
+    KTHENA_END(kthena_engine_sample_info, adapters_maximum),
+    KTHENA_END(kthena_engine_sample_info, ranks),
+    KTHENA_END(kthena_engine_sample_info, models),
+    KTHENA_END(kthena_engine_sample_info, adapters_running),
+    KTHENA_END(kthena_engine_sample_info, adapters_waiting)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_histogram>[] = {
+    KTHENA_END(kthena_histogram, struct_size), KTHENA_END(kthena_histogram, size),
+    KTHENA_END(kthena_histogram, bounds),      KTHENA_END(kthena_histogram, cumulative),
+    KTHENA_END(kthena_histogram, count),       KTHENA_END(kthena_histogram, sum)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_kv_stream_options>[] = {
+    KTHENA_END(kthena_kv_stream_options, struct_size),
+    KTHENA_END(kthena_kv_stream_options, worker),
+    KTHENA_END(kthena_kv_stream_options, model),
+    KTHENA_END(kthena_kv_stream_options, group),
+    KTHENA_END(kthena_kv_stream_options, no_replay),
+    KTHENA_END(kthena_kv_stream_options, has_rank),
+    KTHENA_END(kthena_kv_stream_options, rank),
+    KTHENA_END(kthena_kv_stream_options, max_bytes),
+    KTHENA_END(kthena_kv_stream_options, max_tracked_blocks)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_kv_step>[] = {
+    KTHENA_END(kthena_kv_step, struct_size),    KTHENA_END(kthena_kv_step, outcome),
+    KTHENA_END(kthena_kv_step, state),          KTHENA_END(kthena_kv_step, cleared),
+    KTHENA_END(kthena_kv_step, wants_replay),   KTHENA_END(kthena_kv_step, reserved),
+    KTHENA_END(kthena_kv_step, replay_from),    KTHENA_END(kthena_kv_step, replay_to),
+    KTHENA_END(kthena_kv_step, stored_blocks),  KTHENA_END(kthena_kv_step, removed_blocks),
+    KTHENA_END(kthena_kv_step, clears),         KTHENA_END(kthena_kv_step, unknown_events),
+    KTHENA_END(kthena_kv_step, unknown_fields), KTHENA_END(kthena_kv_step, unknown_media),
+    KTHENA_END(kthena_kv_step, other_groups),   KTHENA_END(kthena_kv_step, unmapped),
+    KTHENA_END(kthena_kv_step, over_limits),    KTHENA_END(kthena_kv_step, refused)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_kv_stream_info>[] = {
+    KTHENA_END(kthena_kv_stream_info, struct_size),   KTHENA_END(kthena_kv_stream_info, state),
+    KTHENA_END(kthena_kv_stream_info, next_sequence), KTHENA_END(kthena_kv_stream_info, applied),
+    KTHENA_END(kthena_kv_stream_info, duplicates),    KTHENA_END(kthena_kv_stream_info, held_back),
+    KTHENA_END(kthena_kv_stream_info, gaps),          KTHENA_END(kthena_kv_stream_info, lost),
+    KTHENA_END(kthena_kv_stream_info, restarts),      KTHENA_END(kthena_kv_stream_info, malformed),
+    KTHENA_END(kthena_kv_stream_info, tracked_blocks)};
 #undef KTHENA_END
 
 /// The largest struct_size that is believed.

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "kthena/engine/kv_stream.hpp"
+#include "kthena/engine/metrics.hpp"
 #include "kthena/kthena.h"
 #include "kthena/prefix/index.hpp"
 #include "kthena/prefix/query.hpp"
@@ -59,6 +61,24 @@ struct kthena_prefix_index {
 
 struct kthena_prefix_query {
   kthena::prefix::PrefixQuery query;
+};
+
+struct kthena_engine_parser {
+  kthena::engine::MetricsParser parser;
+};
+
+struct kthena_engine_sample {
+  kthena::EngineSample sample;
+};
+
+struct kthena_engine_interval {
+  kthena::EngineInterval interval;
+};
+
+struct kthena_kv_stream {
+  const kthena::engine::EngineProfile* profile;
+  kthena::engine::KvStreamOptions options;
+  kthena::engine::KvStream stream;
 };
 
 struct kthena_simulation {

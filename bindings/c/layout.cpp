@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "calls.hpp"
+#include "kthena/base/engine_sample.hpp"
 #include "kthena/route/signal.hpp"
 
 namespace {
@@ -27,11 +28,40 @@ static_assert(KTHENA_SIGNAL_KV_USAGE == static_cast<int>(kthena::route::Signal::
 static_assert(KTHENA_SIGNAL_TTFT_S == static_cast<int>(kthena::route::Signal::kTtft));
 static_assert(KTHENA_SIGNAL_TPOT_S == static_cast<int>(kthena::route::Signal::kTpot));
 static_assert(KTHENA_SIGNAL_IN_FLIGHT == static_cast<int>(kthena::route::Signal::kInFlight));
+static_assert(KTHENA_ENGINE_RUNNING == static_cast<int>(kthena::EngineSignal::kRunning));
+static_assert(KTHENA_ENGINE_WAITING == static_cast<int>(kthena::EngineSignal::kWaiting));
+static_assert(KTHENA_ENGINE_KV_USAGE == static_cast<int>(kthena::EngineSignal::kKvUsage));
+static_assert(KTHENA_ENGINE_KV_USED_BLOCKS == static_cast<int>(kthena::EngineSignal::kKvUsedBlocks));
+static_assert(KTHENA_ENGINE_KV_TOTAL_BLOCKS == static_cast<int>(kthena::EngineSignal::kKvTotalBlocks));
+static_assert(KTHENA_ENGINE_KV_TOTAL_TOKENS == static_cast<int>(kthena::EngineSignal::kKvTotalTokens));
+static_assert(KTHENA_ENGINE_BLOCK_TOKENS == static_cast<int>(kthena::EngineSignal::kBlockTokens));
+static_assert(KTHENA_ENGINE_HIT_RATE == static_cast<int>(kthena::EngineSignal::kHitRate));
+static_assert(KTHENA_ENGINE_PREFIX_HITS == static_cast<int>(kthena::EngineSignal::kPrefixHits));
+static_assert(KTHENA_ENGINE_PREFIX_QUERIES == static_cast<int>(kthena::EngineSignal::kPrefixQueries));
+static_assert(KTHENA_ENGINE_EXTERNAL_PREFIX_HITS == static_cast<int>(kthena::EngineSignal::kExternalPrefixHits));
+static_assert(KTHENA_ENGINE_EXTERNAL_PREFIX_QUERIES == static_cast<int>(kthena::EngineSignal::kExternalPrefixQueries));
+static_assert(KTHENA_ENGINE_PROMPT_TOKENS == static_cast<int>(kthena::EngineSignal::kPromptTokens));
+static_assert(KTHENA_ENGINE_GENERATION_TOKENS == static_cast<int>(kthena::EngineSignal::kGenerationTokens));
+static_assert(KTHENA_ENGINE_PREEMPTIONS == static_cast<int>(kthena::EngineSignal::kPreemptions));
+static_assert(KTHENA_ENGINE_FINISHED == static_cast<int>(kthena::EngineSignal::kFinished));
+static_assert(KTHENA_ENGINE_SIGNAL_COUNT == kthena::kEngineSignalCount);
+static_assert(KTHENA_ENGINE_TTFT_S == static_cast<int>(kthena::EngineLatency::kTtft));
+static_assert(KTHENA_ENGINE_ITL_S == static_cast<int>(kthena::EngineLatency::kItl));
+static_assert(KTHENA_ENGINE_E2E_S == static_cast<int>(kthena::EngineLatency::kE2e));
+static_assert(KTHENA_ENGINE_QUEUE_S == static_cast<int>(kthena::EngineLatency::kQueue));
+static_assert(KTHENA_ENGINE_LATENCY_COUNT == kthena::kEngineLatencyCount);
 
 static_assert(ends_in_a_member<kthena_request>());
 static_assert(ends_in_a_member<kthena_decision>());
 static_assert(ends_in_a_member<kthena_prefix_index_options>());
 static_assert(ends_in_a_member<kthena_prefix_stats>());
+static_assert(ends_in_a_member<kthena_engine_parser_options>());
+static_assert(ends_in_a_member<kthena_engine_counts>());
+static_assert(ends_in_a_member<kthena_engine_sample_info>());
+static_assert(ends_in_a_member<kthena_histogram>());
+static_assert(ends_in_a_member<kthena_kv_stream_options>());
+static_assert(ends_in_a_member<kthena_kv_step>());
+static_assert(ends_in_a_member<kthena_kv_stream_info>());
 
 #define KTHENA_AT(type, member, offset) static_assert(offsetof(type, member) == (offset), #type "." #member " moved")
 #if UINTPTR_MAX == UINT64_MAX
@@ -94,6 +124,85 @@ KTHENA_AT(kthena_prefix_stats, orphans_dropped, 40);
 KTHENA_AT(kthena_prefix_stats, unknown_removes, 48);
 KTHENA_AT(kthena_prefix_stats, rehashed_blocks, 56);
 KTHENA_AT(kthena_prefix_stats, approximate_bytes, 64);
+
+static_assert(sizeof(kthena_engine_parser_options) == 32);
+KTHENA_AT(kthena_engine_parser_options, struct_size, 0);
+KTHENA_AT(kthena_engine_parser_options, max_ranks, 4);
+KTHENA_AT(kthena_engine_parser_options, model, 8);
+KTHENA_AT(kthena_engine_parser_options, max_bytes, 24);
+
+static_assert(sizeof(kthena_engine_counts) == 64);
+KTHENA_AT(kthena_engine_counts, struct_size, 0);
+KTHENA_AT(kthena_engine_counts, reserved, 4);
+KTHENA_AT(kthena_engine_counts, lines, 8);
+KTHENA_AT(kthena_engine_counts, used, 16);
+KTHENA_AT(kthena_engine_counts, other, 24);
+KTHENA_AT(kthena_engine_counts, broken, 32);
+KTHENA_AT(kthena_engine_counts, unusable, 40);
+KTHENA_AT(kthena_engine_counts, other_models, 48);
+KTHENA_AT(kthena_engine_counts, over_limits, 56);
+
+static_assert(sizeof(kthena_engine_sample_info) == 56);
+KTHENA_AT(kthena_engine_sample_info, struct_size, 0);
+KTHENA_AT(kthena_engine_sample_info, has_adapters, 4);
+KTHENA_AT(kthena_engine_sample_info, sampled_ns, 8);
+KTHENA_AT(kthena_engine_sample_info, adapters_maximum, 16);
+KTHENA_AT(kthena_engine_sample_info, ranks, 24);
+KTHENA_AT(kthena_engine_sample_info, models, 32);
+KTHENA_AT(kthena_engine_sample_info, adapters_running, 40);
+KTHENA_AT(kthena_engine_sample_info, adapters_waiting, 48);
+
+static_assert(sizeof(kthena_histogram) == 40);
+KTHENA_AT(kthena_histogram, struct_size, 0);
+KTHENA_AT(kthena_histogram, size, 4);
+KTHENA_AT(kthena_histogram, bounds, 8);
+KTHENA_AT(kthena_histogram, cumulative, 16);
+KTHENA_AT(kthena_histogram, count, 24);
+KTHENA_AT(kthena_histogram, sum, 32);
+
+static_assert(sizeof(kthena_kv_stream_options) == 56);
+KTHENA_AT(kthena_kv_stream_options, struct_size, 0);
+KTHENA_AT(kthena_kv_stream_options, worker, 4);
+KTHENA_AT(kthena_kv_stream_options, model, 8);
+KTHENA_AT(kthena_kv_stream_options, group, 24);
+KTHENA_AT(kthena_kv_stream_options, no_replay, 28);
+KTHENA_AT(kthena_kv_stream_options, has_rank, 32);
+KTHENA_AT(kthena_kv_stream_options, rank, 36);
+KTHENA_AT(kthena_kv_stream_options, max_bytes, 40);
+KTHENA_AT(kthena_kv_stream_options, max_tracked_blocks, 48);
+
+static_assert(sizeof(kthena_kv_step) == 120);
+KTHENA_AT(kthena_kv_step, struct_size, 0);
+KTHENA_AT(kthena_kv_step, outcome, 4);
+KTHENA_AT(kthena_kv_step, state, 8);
+KTHENA_AT(kthena_kv_step, cleared, 12);
+KTHENA_AT(kthena_kv_step, wants_replay, 16);
+KTHENA_AT(kthena_kv_step, reserved, 20);
+KTHENA_AT(kthena_kv_step, replay_from, 24);
+KTHENA_AT(kthena_kv_step, replay_to, 32);
+KTHENA_AT(kthena_kv_step, stored_blocks, 40);
+KTHENA_AT(kthena_kv_step, removed_blocks, 48);
+KTHENA_AT(kthena_kv_step, clears, 56);
+KTHENA_AT(kthena_kv_step, unknown_events, 64);
+KTHENA_AT(kthena_kv_step, unknown_fields, 72);
+KTHENA_AT(kthena_kv_step, unknown_media, 80);
+KTHENA_AT(kthena_kv_step, other_groups, 88);
+KTHENA_AT(kthena_kv_step, unmapped, 96);
+KTHENA_AT(kthena_kv_step, over_limits, 104);
+KTHENA_AT(kthena_kv_step, refused, 112);
+
+static_assert(sizeof(kthena_kv_stream_info) == 80);
+KTHENA_AT(kthena_kv_stream_info, struct_size, 0);
+KTHENA_AT(kthena_kv_stream_info, state, 4);
+KTHENA_AT(kthena_kv_stream_info, next_sequence, 8);
+KTHENA_AT(kthena_kv_stream_info, applied, 16);
+KTHENA_AT(kthena_kv_stream_info, duplicates, 24);
+KTHENA_AT(kthena_kv_stream_info, held_back, 32);
+KTHENA_AT(kthena_kv_stream_info, gaps, 40);
+KTHENA_AT(kthena_kv_stream_info, lost, 48);
+KTHENA_AT(kthena_kv_stream_info, restarts, 56);
+KTHENA_AT(kthena_kv_stream_info, malformed, 64);
+KTHENA_AT(kthena_kv_stream_info, tracked_blocks, 72);
 
 #endif
 #undef KTHENA_AT

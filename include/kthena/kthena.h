@@ -323,6 +323,245 @@ KTHENA_API kthena_status kthena_prefix_find_for(const kthena_prefix_index* index
 KTHENA_API kthena_status kthena_prefix_get_stats(const kthena_prefix_index* index, kthena_prefix_stats* stats,
                                                  kthena_error* error);
 
+/* ---- engine: what engines say about themselves --------------------------------------------------------------------------------- */
+
+/* Which engine it is, is the caller's to say: the name of a profile, KTHENA_NOT_FOUND for another. JSON array of all of them with what each
+ * publishes. [any thread] */
+KTHENA_API kthena_status kthena_engine_profiles_json(char* buffer, size_t capacity, size_t* needed,
+                                                     kthena_error* error);
+
+/* Positions in arrays of values. "ever": a counter that grows while the engine runs. */
+typedef enum kthena_engine_signal {
+  KTHENA_ENGINE_RUNNING = 0,         /* requests in the batch */
+  KTHENA_ENGINE_WAITING = 1,         /* requests in the queue */
+  KTHENA_ENGINE_KV_USAGE = 2,        /* share of KV blocks in use, 0..1 */
+  KTHENA_ENGINE_KV_USED_BLOCKS = 3,  /* KV blocks in use */
+  KTHENA_ENGINE_KV_TOTAL_BLOCKS = 4, /* KV blocks there are */
+  KTHENA_ENGINE_KV_TOTAL_TOKENS = 5, /* tokens that fit into the KV cache */
+  KTHENA_ENGINE_BLOCK_TOKENS = 6,    /* tokens per KV block */
+  KTHENA_ENGINE_HIT_RATE = 7,    /* share of prompt tokens that were cached, 0..1, over a time of the engine's choice */
+  KTHENA_ENGINE_PREFIX_HITS = 8, /* ever: prompt tokens found in the engine's own cache */
+  KTHENA_ENGINE_PREFIX_QUERIES = 9,           /* ever: prompt tokens looked up there */
+  KTHENA_ENGINE_EXTERNAL_PREFIX_HITS = 10,    /* ever: prompt tokens fetched from a cache outside the engine */
+  KTHENA_ENGINE_EXTERNAL_PREFIX_QUERIES = 11, /* ever: prompt tokens looked up there */
+  KTHENA_ENGINE_PROMPT_TOKENS = 12,           /* ever */
+  KTHENA_ENGINE_GENERATION_TOKENS = 13,       /* ever */
+  KTHENA_ENGINE_PREEMPTIONS = 14,             /* ever: running requests sent back to the queue */
+  KTHENA_ENGINE_FINISHED = 15,                /* ever: requests that ended, for whatever reason */
+  KTHENA_ENGINE_SIGNAL_COUNT = 16
+} kthena_engine_signal;
+
+typedef enum kthena_engine_latency {
+  KTHENA_ENGINE_TTFT_S = 0,  /* from arrival to the first token */
+  KTHENA_ENGINE_ITL_S = 1,   /* between two output tokens of a request */
+  KTHENA_ENGINE_E2E_S = 2,   /* from arrival to the end */
+  KTHENA_ENGINE_QUEUE_S = 3, /* from arrival into the batch */
+  KTHENA_ENGINE_LATENCY_COUNT = 4
+} kthena_engine_latency;
+
+typedef struct kthena_engine_parser kthena_engine_parser;
+typedef struct kthena_engine_sample kthena_engine_sample;
+typedef struct kthena_engine_interval kthena_engine_interval;
+
+typedef struct kthena_engine_parser_options {
+  uint32_t struct_size;
+  uint32_t max_ranks; /* data-parallel ranks that are kept apart, 1..65536; 0: 1024 */
+  kthena_str model;   /* only series of this served model, and those that name none; empty: all */
+  uint64_t max_bytes; /* longest text, 1..2^31; 0: 16 MiB */
+} kthena_engine_parser_options;
+
+/* What became of the lines of a text. */
+typedef struct kthena_engine_counts {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t lines;        /* without empty ones; the sum of those below but over_limits */
+  uint64_t used;         /* samples that the profile names */
+  uint64_t other;        /* comments and other metrics */
+  uint64_t broken;       /* not in the format */
+  uint64_t unusable;     /* values that cannot be: NaN, infinite, negative, too large */
+  uint64_t other_models; /* of models that were not asked for */
+  uint64_t over_limits;  /* ranks or buckets beyond the limits */
+} kthena_engine_counts;
+
+/* A reader of metrics pages (Prometheus' text format) of one kind of engine. `options` NULL: defaults. [any thread]; the parser: [one thread
+ * per handle] */
+KTHENA_API kthena_status kthena_engine_parser_create(kthena_str profile, const kthena_engine_parser_options* options,
+                                                     kthena_engine_parser** parser, kthena_error* error);
+KTHENA_API void kthena_engine_parser_free(kthena_engine_parser* parser);
+
+/* What one engine said at one moment; nothing so far. One per engine, two for intervals: parsing overwrites it and uses its memory again.
+ * NULL when memory is exhausted. [any thread]; the sample: [one writer, many readers] */
+KTHENA_API kthena_engine_sample* kthena_engine_sample_create(void);
+KTHENA_API void kthena_engine_sample_free(kthena_engine_sample* sample);
+
+/* Reads a page, scraped at sampled_ns. Broken lines and values that cannot be are counted and skipped; only a text without any line of the
+ * format is KTHENA_INVALID_ARGUMENT. `counts` may be NULL. Allocates only while parser and sample are smaller than the page needs. [one thread
+ * per parser; writer of the sample] */
+KTHENA_API kthena_status kthena_engine_parse(kthena_engine_parser* parser, kthena_str text, int64_t sampled_ns,
+                                             kthena_engine_sample* sample, kthena_engine_counts* counts,
+                                             kthena_error* error);
+
+typedef struct kthena_engine_sample_info {
+  uint32_t struct_size;
+  uint32_t has_adapters;     /* 1: the engine lists its adapters */
+  int64_t sampled_ns;        /* KTHENA_NEVER: nothing was read so far */
+  double adapters_maximum;   /* adapters at once; NaN: not published */
+  uint64_t ranks;            /* data-parallel ranks; engines without have one, number 0 */
+  uint64_t models;           /* names of served models, as far as series carry one */
+  uint64_t adapters_running; /* names */
+  uint64_t adapters_waiting; /* names; one that runs and waits is in both */
+} kthena_engine_sample_info;
+
+KTHENA_API kthena_status kthena_engine_sample_get_info(const kthena_engine_sample* sample,
+                                                       kthena_engine_sample_info* info,
+                                                       kthena_error* error); /* [reader] */
+/* The numbers of the ranks, ascending, into an array of n. Returns how many there are. [reader] */
+KTHENA_API size_t kthena_engine_sample_ranks(const kthena_engine_sample* sample, uint32_t* ranks, size_t n);
+
+/* All signals of a rank, or of all ranks joined (KTHENA_NONE), by kthena_engine_signal into an array of n: NaN where not published, which is
+ * not 0, and beyond KTHENA_ENGINE_SIGNAL_COUNT. KTHENA_NOT_FOUND without that rank. [reader] */
+KTHENA_API kthena_status kthena_engine_sample_values(const kthena_engine_sample* sample, uint32_t rank, double* values,
+                                                     size_t n, kthena_error* error);
+
+enum { KTHENA_ENGINE_MODEL = 0, KTHENA_ENGINE_ADAPTER_RUNNING = 1, KTHENA_ENGINE_ADAPTER_WAITING = 2 };
+/* Name i, ascending; empty beyond the last. Borrowed until the sample is parsed into again. [reader] */
+KTHENA_API kthena_str kthena_engine_sample_name(const kthena_engine_sample* sample, int32_t kind, size_t i);
+
+/* Seconds. cumulative[i] observations were <= bounds[i]; both ascend, the last bound may be infinite. Mean: sum / count. */
+typedef struct kthena_histogram {
+  uint32_t struct_size;
+  uint32_t size;            /* buckets; 0 with count 0: not published */
+  const double* bounds;     /* array of size */
+  const double* cumulative; /* array of size */
+  double count;             /* all observations */
+  double sum;               /* of the observed values; NaN when it is not published */
+} kthena_histogram;
+
+/* The value below which a share q (0..1) of the observations lie, as Prometheus' histogram_quantile: linear inside a bucket. NaN when there
+ * are no observations, or no histogram. [any thread] */
+KTHENA_API double kthena_histogram_quantile(const kthena_histogram* histogram, double q);
+
+/* A latency since the engine started. The arrays are borrowed until the sample is parsed into again. [reader] */
+KTHENA_API kthena_status kthena_engine_sample_histogram(const kthena_engine_sample* sample, uint32_t rank,
+                                                        int32_t latency, kthena_histogram* histogram,
+                                                        kthena_error* error);
+/* The whole sample (docs/schemas/engine_sample.schema.json). [reader] */
+KTHENA_API kthena_status kthena_engine_sample_json(const kthena_engine_sample* sample, char* buffer, size_t capacity,
+                                                   size_t* needed, kthena_error* error);
+
+/* What happened between two samples of one engine, rank by rank, then joined; `before` NULL: since the engine started. It does not hold on to
+ * the samples. A counter that fell, or a histogram of which anything fell, was restarted and counts from zero. [reader of both]; the
+ * interval: [many readers] */
+KTHENA_API kthena_status kthena_engine_interval_create(const kthena_engine_sample* before,
+                                                       const kthena_engine_sample* now,
+                                                       kthena_engine_interval** interval, kthena_error* error);
+KTHENA_API void kthena_engine_interval_free(kthena_engine_interval* interval);
+/* Growth of the counters by kthena_engine_signal, as kthena_engine_sample_values; NaN for gauges. elapsed_ns: 0 where a time is not known;
+ * restarted: 1 when a counter fell. Either may be NULL. [many readers] */
+KTHENA_API kthena_status kthena_engine_interval_values(const kthena_engine_interval* interval, double* values, size_t n,
+                                                       int64_t* elapsed_ns, uint8_t* restarted, kthena_error* error);
+/* What was observed in between: its mean and quantiles are what a router wants as KTHENA_SIGNAL_TTFT_S and KTHENA_SIGNAL_TPOT_S. Borrowed from
+ * the interval. [many readers] */
+KTHENA_API kthena_status kthena_engine_interval_histogram(const kthena_engine_interval* interval, int32_t latency,
+                                                          kthena_histogram* histogram, kthena_error* error);
+/* All of it, with means and quantiles (docs/schemas/engine_interval.schema.json). [many readers] */
+KTHENA_API kthena_status kthena_engine_interval_json(const kthena_engine_interval* interval, char* buffer,
+                                                     size_t capacity, size_t* needed, kthena_error* error);
+
+/* One batch of KV events (msgpack), decoded and checked, as JSON (docs/schemas/kv_batch.schema.json): to look at it. An index is fed by a
+ * kthena_kv_stream. KTHENA_FAILED_PRECONDITION for an engine that publishes none. [any thread] */
+KTHENA_API kthena_status kthena_kv_batch_json(kthena_str profile, kthena_str payload, char* buffer, size_t capacity,
+                                              size_t* needed, kthena_error* error);
+
+/* The sequence number that ends a replay. */
+#define KTHENA_KV_REPLAY_END UINT64_MAX
+
+typedef struct kthena_kv_stream kthena_kv_stream;
+
+typedef struct kthena_kv_stream_options {
+  uint32_t struct_size;
+  uint32_t worker;    /* of the index: who publishes */
+  kthena_str model;   /* served model, for the namespace; adapter and cache salt come from the events */
+  uint32_t group;     /* the KV cache group that is indexed, if it is a full-attention one */
+  uint32_t no_replay; /* 1: the publisher answers no replay; then a gap is at once one that cannot be filled */
+  uint32_t has_rank;  /* 1: batches of another data-parallel rank than `rank` are refused */
+  uint32_t rank;
+  uint64_t max_bytes;          /* longest payload, 1..2^31; 0: 16 MiB */
+  uint64_t max_tracked_blocks; /* blocks that must be remembered beside the index (docs/engine.md); 0: 4194304 */
+} kthena_kv_stream_options;
+
+/* What a message came to. */
+enum {
+  KTHENA_KV_APPLIED = 0,   /* the index heard of it */
+  KTHENA_KV_DUPLICATE = 1, /* came before; dropped */
+  KTHENA_KV_HELD_BACK = 2, /* lies behind a gap; the replay brings it again */
+  KTHENA_KV_ENDED = 3      /* it was the end of a replay, or none came */
+};
+enum {
+  KTHENA_KV_WAITING = 0,    /* nothing was seen yet */
+  KTHENA_KV_LIVE = 1,       /* the index has everything that was published */
+  KTHENA_KV_CATCHING_UP = 2 /* a gap is open: the index is stale until it is filled or given up */
+};
+
+typedef struct kthena_kv_step {
+  uint32_t struct_size;
+  int32_t outcome;  /* KTHENA_KV_APPLIED, ... */
+  int32_t state;    /* of the stream after it: KTHENA_KV_WAITING, ... */
+  uint32_t cleared; /* 1: the index was first told that the worker holds nothing: it restarted, or batches are lost */
+  uint32_t wants_replay; /* 1: ask the publisher for its batches from replay_from on, and feed_replay the answers */
+  uint32_t reserved;
+  uint64_t replay_from;
+  uint64_t replay_to;      /* the last that is missing */
+  uint64_t stored_blocks;  /* blocks of the index that were stored */
+  uint64_t removed_blocks; /* and removed */
+  uint64_t clears;
+  uint64_t unknown_events;
+  uint64_t unknown_fields;
+  uint64_t unknown_media; /* taken for external */
+  uint64_t other_groups;  /* events of KV cache groups that are not indexed */
+  uint64_t unmapped;      /* engine blocks that fit no block of the index: size, parent, no tokens */
+  uint64_t over_limits;   /* engine blocks beyond max_tracked_blocks */
+  uint64_t refused;       /* events that the index refused; the others were applied */
+} kthena_kv_step;
+
+/* Since the stream was made. */
+typedef struct kthena_kv_stream_info {
+  uint32_t struct_size;
+  int32_t state;
+  uint64_t next_sequence; /* of the batch that is applied next */
+  uint64_t applied;       /* batches */
+  uint64_t duplicates;
+  uint64_t held_back;
+  uint64_t gaps;
+  uint64_t lost; /* gaps that could not be filled */
+  uint64_t restarts;
+  uint64_t malformed;      /* payloads that were refused */
+  uint64_t tracked_blocks; /* now */
+} kthena_kv_stream_info;
+
+/* The KV events of one publisher (one per data-parallel rank), kept whole: every batch once and in order, gaps replayed. `options` NULL:
+ * defaults, worker 0. [any thread]; the stream: [one thread per handle] */
+KTHENA_API kthena_status kthena_kv_stream_create(kthena_str profile, const kthena_kv_stream_options* options,
+                                                 kthena_kv_stream** stream, kthena_error* error);
+KTHENA_API void kthena_kv_stream_free(kthena_kv_stream* stream);
+
+/* The sequence number in the frame before the last of a message: 8 bytes. The last frame is the payload. [any thread] */
+KTHENA_API kthena_status kthena_kv_message_sequence(kthena_str frame, uint64_t* sequence, kthena_error* error);
+/* A live message is checked and applied to the index. Block size and seed are taken from the index that is fed first; later ones must have
+ * the same. On an error nothing was applied and the number stays open (a malformed payload is counted). Allocates only while something
+ * grows. [one thread per stream; writer of the index] */
+KTHENA_API kthena_status kthena_kv_stream_feed(kthena_kv_stream* stream, uint64_t sequence, kthena_str payload,
+                                               kthena_prefix_index* index, kthena_kv_step* step, kthena_error* error);
+/* A message of a replay; KTHENA_KV_REPLAY_END with any payload ends it. [as kthena_kv_stream_feed] */
+KTHENA_API kthena_status kthena_kv_stream_feed_replay(kthena_kv_stream* stream, uint64_t sequence, kthena_str payload,
+                                                      kthena_prefix_index* index, kthena_kv_step* step,
+                                                      kthena_error* error);
+/* No replay will come: clears the worker if a gap is open, and goes on with what is live. [as kthena_kv_stream_feed] */
+KTHENA_API kthena_status kthena_kv_stream_replay_failed(kthena_kv_stream* stream, kthena_prefix_index* index,
+                                                        kthena_kv_step* step, kthena_error* error);
+KTHENA_API kthena_status kthena_kv_stream_get_info(const kthena_kv_stream* stream, kthena_kv_stream_info* info,
+                                                   kthena_error* error);
+
 /* ---- sim: what would a fleet do with these decisions --------------------------------------------------------------------------- */
 
 typedef struct kthena_simulation kthena_simulation;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <vector>
 
 namespace kthena {
@@ -35,25 +36,30 @@ struct Histogram {
   friend bool operator==(const Histogram&, const Histogram&) = default;
 };
 
-/// The value below which a share `q` (0..1) of the observations lie, by linear interpolation inside its bucket; the lowest bucket starts
+/// The value below which a share `q` (0..1) of `count` observations lie, by linear interpolation inside its bucket; the lowest bucket starts
 /// at 0, or at its bound when that is negative. Observations above the last finite bound are taken to lie on it. NaN when there are no
-/// observations or no buckets, or q is not in 0..1. Source of the rules: Prometheus' histogram_quantile.
-inline double quantile(const Histogram& histogram, double q) noexcept {
+/// observations or no buckets, or q is not in 0..1. `bounds` and `cumulative` are as in Histogram. Source of the rules: Prometheus'
+/// histogram_quantile.
+inline double quantile(std::span<const double> bounds, std::span<const double> cumulative, double count,
+                       double q) noexcept {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-  const std::vector<double>& bounds = histogram.bounds;
   const std::size_t finite =
       bounds.size() - (!bounds.empty() && bounds.back() > std::numeric_limits<double>::max() ? 1 : 0);
-  if (!(histogram.count > 0) || finite == 0 || !(q >= 0 && q <= 1)) return kNone;
-  const double rank = q * histogram.count;
-  const auto end = histogram.cumulative.begin() + static_cast<std::ptrdiff_t>(finite);
-  const auto it = std::lower_bound(histogram.cumulative.begin(), end, rank);
+  if (!(count > 0) || finite == 0 || !(q >= 0 && q <= 1)) return kNone;
+  const double rank = q * count;
+  const auto end = cumulative.begin() + static_cast<std::ptrdiff_t>(finite);
+  const auto it = std::lower_bound(cumulative.begin(), end, rank);
   if (it == end) return bounds[finite - 1];
-  const auto i = static_cast<std::size_t>(it - histogram.cumulative.begin());
+  const auto i = static_cast<std::size_t>(it - cumulative.begin());
   if (i == 0 && bounds[0] <= 0) return bounds[0];
   const double low = i == 0 ? 0 : bounds[i - 1];
-  const double below = i == 0 ? 0 : histogram.cumulative[i - 1];
-  const double inside = histogram.cumulative[i] - below;
+  const double below = i == 0 ? 0 : cumulative[i - 1];
+  const double inside = cumulative[i] - below;
   return inside > 0 ? low + (bounds[i] - low) * ((rank - below) / inside) : low;
+}
+
+inline double quantile(const Histogram& histogram, double q) noexcept {
+  return quantile(histogram.bounds, histogram.cumulative, histogram.count, q);
 }
 
 /// out = what `now` has observed since `before`. When it was restarted in between (the count, the sum or a bucket fell, or the bounds
