@@ -2,6 +2,7 @@
 #
 #   tests/<area>/**/*.cpp     one Catch2 executable kthena_<area>_tests per area, one ctest entry per test case
 #   bench/<area>_bench.cpp    one executable bench/<area>_bench per area
+#   bench/<name>_events.cpp   a program bench/<name>_events that replays event files
 #   examples/cpp, examples/c  every file is a program; ctest runs it
 #   fuzz/<name>_fuzz.cpp      replays fuzz/corpus/<name>/** in ctest; with KTHENA_FUZZ a libFuzzer binary
 
@@ -130,6 +131,17 @@ if(KTHENA_BENCH)
       add_test(NAME bench.${name} COMMAND ${name} --benchmark_list_tests)
       set_tests_properties(bench.${name} PROPERTIES PASS_REGULAR_EXPRESSION "BM_")
     endif()
+  endforeach()
+endif()
+
+if(KTHENA_BENCH)
+  file(GLOB replays CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*_events.cpp")
+  foreach(replay IN LISTS replays)
+    cmake_path(GET replay STEM name)
+    add_executable(${name} "${replay}")
+    target_link_libraries(${name} PRIVATE kthena kthena_private)
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O3>)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench" CXX_EXTENSIONS OFF)
   endforeach()
 endif()
 

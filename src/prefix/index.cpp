@@ -1,9 +1,11 @@
-// The plain implementation behind PrefixIndex: a tree with one node per block, walked block by block.
+// PrefixIndex over a RunTree: workers and what they say they hold, orphans, and the sweep after workers that were removed.
 //
-// An event of n blocks is the same as n events of one block, in order: every rule below is about one block.
+// An event of n blocks is the same as n events of one block, in order: every rule below is about one block. Stretches of blocks that are
+// plainly new, or plainly gone, are told to the tree at once.
 #include "kthena/prefix/index.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 #include <variant>
@@ -14,28 +16,38 @@
 #include "kthena/base/hash.hpp"
 #include "prefix/holdings.hpp"
 #include "prefix/orphans.hpp"
-#include "prefix/tree.hpp"
+#include "prefix/run_tree.hpp"
 #include "prefix/worker_set.hpp"
 
 namespace kthena::prefix {
 
 using detail::Holding;
-using detail::kNoNode;
 using detail::kNoOrphan;
-using detail::NodeId;
+using detail::kNoRun;
 using detail::Orphan;
 using detail::OrphanId;
+using detail::Place;
+using detail::Run;
+using detail::RunTree;
+using detail::Stretch;
 using detail::Worker;
+
+namespace {
+
+/// Blocks of an event whose table entries are fetched ahead.
+constexpr std::size_t kAhead = 8;
+
+}  // namespace
 
 struct PrefixIndex::State {
   explicit State(const PrefixIndexOptions& given)
       : options(given),
-        tree(mix64(given.seed + 1)),
+        tree(given.seed, mix64(given.seed + 1)),
         orphans(mix64(given.seed + 2)),
         names(0, kthena::detail::Hash{mix64(given.seed + 3)}) {}
 
   [[nodiscard]] bool in_use(WorkerId worker) const noexcept {
-    return worker.value < workers.size() && workers[worker.value].in_use;
+    return worker.value < limit && workers[worker.value].in_use;
   }
   [[nodiscard]] Status check(WorkerId worker, KvTier tier) const;
 
@@ -43,27 +55,39 @@ struct PrefixIndex::State {
   Status apply(const BlockRemoved& event);
   Status apply(const AllBlocksCleared& event);
 
-  /// Where the worker's block with this engine hash lies, if it is placed in this namespace; else kNoNode.
-  [[nodiscard]] NodeId placed_node(const Worker& worker, std::uint64_t engine_hash,
-                                   std::uint64_t namespace_key) const noexcept;
-  /// Stores one block below a known node. Gives its node.
-  NodeId place(std::uint32_t id, NodeId parent, std::uint64_t engine_hash, std::uint64_t content, const Holding& claim);
-  /// Stores one block whose parent is not known. Gives its node if it had been placed before, by the same claim; else kNoNode.
-  NodeId park(std::uint32_t id, const Orphan& orphan, const Holding& claim);
-  void place_waiting(std::uint32_t id, std::uint64_t engine_hash, NodeId node);
-  /// The worker lost the block in all tiers, or says that it is another one.
+  /// Stores the blocks behind a known parent that lie in one run with the first of them. Gives their number and moves `parent` to the last.
+  std::size_t store(std::uint32_t id, const BlockStored& event, std::size_t first, Place& parent);
+  /// Stores one block whose parent is not known. Gives its place if it had been placed before, by the same store; else kNoRun.
+  Place park(std::uint32_t id, const Orphan& orphan, const Holding& claim);
+  void place_waiting(std::uint32_t id, std::uint64_t engine_hash, Place place);
+  /// The worker lost a block in all tiers, or says that it is another one.
   void release(std::uint32_t id, const Holding& holding);
-  void hold(std::uint32_t id, NodeId node);
-  void clear(std::uint32_t id);
+  void hold(std::uint32_t id, detail::RunId run, std::uint32_t first, std::uint32_t last);
+  /// Drops what the worker holds, `budget` places of its table at most. Gives what is left of the budget.
+  std::size_t drop(std::uint32_t id, std::size_t budget);
+  /// The worker is as a new one.
+  void reset(std::uint32_t id);
+  void drop_orphans(std::uint32_t id);
 
-  /// Walks the query for the workers in `active` and calls emit(word, bits, depth) for those whose match ends at a depth > 0.
-  template <class Emit>
-  void walk(const PrefixQuery& query, std::span<std::uint64_t> active, Emit&& emit) const noexcept;
+  /// The bit of each worker below `size` that is a candidate and in use. `words` has one word per 64 workers below `size`.
+  void select(std::span<const std::uint64_t> candidates, std::size_t size,
+              std::span<std::uint64_t> words) const noexcept;
+  /// Checkpoints that the tree's can be compared with, or null.
+  [[nodiscard]] const std::uint64_t* checkpoints(const PrefixQuery& query) const noexcept {
+    return query.seed() == options.seed ? query.checkpoints().data() : nullptr;
+  }
+  /// Writes the depths of the workers in `selected` that have one; in the first form, of all workers.
+  void find(const PrefixQuery& query, std::uint32_t* depths) const noexcept;
+  void find(const PrefixQuery& query, std::span<const std::uint64_t> selected, std::uint32_t* depths) const noexcept;
 
   PrefixIndexOptions options;
-  detail::BlockTree tree;
+  RunTree tree;
   detail::Orphans orphans;
-  std::vector<Worker> workers;  // by id; the last one is in use
+  std::vector<Worker> workers;          // by id
+  std::size_t limit = 0;                // one more than the largest id in use
+  std::vector<std::uint64_t> alive;     // a bit per worker in use
+  std::vector<std::uint32_t> unswept;   // workers that were removed and still have a table, oldest first
+  std::vector<RunTree::Range> already;  // scratch of hold()
   kthena::detail::HashMap<std::string, std::uint32_t> names;
   PrefixIndexStats counts;  // workers, memberships and those that only grow
 };
@@ -85,184 +109,309 @@ Status PrefixIndex::State::apply(const BlockStored& event) {
   if (event.engine_hashes.empty()) return {};
 
   const std::uint32_t id = event.worker.value;
-  Holding claim{.parent_hash = event.parent.value_or(0),
-                .tiers = detail::tier_bit(event.tier),
-                .has_parent = event.parent.has_value()};
-  NodeId parent = event.parent ? placed_node(workers[id], *event.parent, event.namespace_key)
-                               : tree.make(kNoNode, event.namespace_key);
-  for (std::size_t i = 0; i < event.engine_hashes.size(); ++i) {
-    const std::uint64_t hash = event.engine_hashes[i];
-    parent = parent != kNoNode
-                 ? place(id, parent, hash, event.content_hashes[i], claim)
-                 : park(id, {event.namespace_key, hash, claim.parent_hash, event.content_hashes[i], id}, claim);
-    claim.parent_hash = hash;
-    claim.has_parent = true;
+  Worker& worker = workers[id];
+  Place parent;
+  bool known = true;
+  if (event.parent) {
+    const Holding* const holding = worker.find(*event.parent);
+    known = holding != nullptr && holding->placed() && tree.namespace_key(holding->at) == event.namespace_key;
+    if (known) parent = holding->place();
+  }
+  for (std::size_t i = 0; i < event.engine_hashes.size();) {
+    if (known) {
+      i += store(id, event, i, parent);
+      continue;
+    }
+    const std::uint64_t parent_hash = i == 0 ? *event.parent : event.engine_hashes[i - 1];
+    Holding claim;
+    claim.engine_hash = event.engine_hashes[i];
+    claim.tiers = detail::tier_bit(event.tier) & 0xF;
+    claim.parent_tag = detail::parent_tag(worker.hash.hash(parent_hash)) & 0xFFFF;
+    parent = park(id, {event.namespace_key, claim.engine_hash, parent_hash, event.content_hashes[i], id}, claim);
+    known = parent.run != kNoRun;
+    ++i;
   }
   return {};
 }
 
-NodeId PrefixIndex::State::placed_node(const Worker& worker, std::uint64_t engine_hash,
-                                       std::uint64_t namespace_key) const noexcept {
-  const auto it = worker.blocks.find(engine_hash);
-  if (it == worker.blocks.end() || !it->second.placed) return kNoNode;
-  return tree.namespace_key(it->second.at) == namespace_key ? it->second.at : kNoNode;
-}
-
-NodeId PrefixIndex::State::place(std::uint32_t id, NodeId parent, std::uint64_t engine_hash, std::uint64_t content,
-                                 const Holding& claim) {
-  const NodeId node = tree.make(parent, content);
-  Holding& holding = workers[id].blocks.try_emplace(engine_hash).first->second;
-  const Holding before = std::exchange(holding, claim);
-  holding.at = node;
-  holding.placed = true;
-  if (before.placed && before.at == node) {
-    holding.tiers |= before.tiers;
-    return node;
+std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event, std::size_t first, Place& parent) {
+  Worker& worker = workers[id];
+  const std::span<const std::uint64_t> hashes = event.engine_hashes;
+  // Orphans may hang on to any block, and grow the tree there: one block at a time.
+  const bool one = orphans.size() != 0;
+  const Stretch stretch =
+      tree.extend(parent, event.namespace_key, event.content_hashes.subspan(first, one ? 1 : std::dynamic_extent));
+  Holding claim;
+  claim.at = stretch.run;
+  claim.tiers = detail::tier_bit(event.tier) & 0xF;
+  if (first != 0 || event.parent) {
+    claim.parent_tag = detail::parent_tag(worker.hash.hash(first == 0 ? *event.parent : hashes[first - 1])) & 0xFFFF;
   }
-  hold(id, node);  // before the release, which may free nodes above it
-  if (before.tiers != 0) {
-    ++counts.rehashed_blocks;
-    release(id, before);
+  std::uint64_t ahead[kAhead];
+  for (std::size_t i = 0; i < std::min<std::size_t>(kAhead, stretch.count); ++i) {
+    worker.blocks.prefetch(ahead[i] = worker.hash.hash(hashes[first + i]));
   }
-  place_waiting(id, engine_hash, node);
-  return node;
-}
-
-NodeId PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Holding& claim) {
-  auto& blocks = workers[id].blocks;
-  if (const auto it = blocks.find(orphan.engine_hash); it != blocks.end()) {
-    Holding& holding = it->second;
-    const bool same_content = holding.placed ? tree.content(holding.at) == orphan.content &&
-                                                   tree.namespace_key(holding.at) == orphan.namespace_key
-                                             : orphans[holding.at].content == orphan.content &&
-                                                   orphans[holding.at].namespace_key == orphan.namespace_key;
-    if (same_content && holding.has_parent && holding.parent_hash == orphan.parent_hash) {
-      holding.tiers |= claim.tiers;
-      return holding.placed ? holding.at : kNoNode;
+  const std::uint32_t end = stretch.offset + stretch.count;
+  std::uint32_t unheld = stretch.offset;  // from here to the block at hand the tree was not told yet
+  bool placed = false;                    // the last block is new at its place
+  for (std::uint32_t i = 0; i < stretch.count; ++i) {
+    claim.engine_hash = hashes[first + i];
+    claim.offset = (stretch.offset + i) & 0xFFF;
+    const std::uint64_t hashed = ahead[i % kAhead];
+    if (i + kAhead < stretch.count) {
+      worker.blocks.prefetch(ahead[i % kAhead] = worker.hash.hash(hashes[first + i + kAhead]));
     }
-    const Holding before = holding;
-    blocks.erase(it);
+    Holding* const known = worker.find(claim.engine_hash, hashed);
+    placed = true;
+    if (known == nullptr) {
+      worker.blocks.insert(hashed, claim);
+    } else {
+      const Holding before = std::exchange(*known, claim);
+      const bool same = before.placed() && before.place() == claim.place();
+      hold(id, stretch.run, unheld, claim.offset + (same ? 0u : 1u));  // before the release, which may free runs
+      unheld = claim.offset + 1u;
+      if (same) {
+        known->tiers |= before.tiers;
+        placed = false;
+      } else {
+        ++counts.rehashed_blocks;
+        release(id, before);
+      }
+    }
+    claim.parent_tag = detail::parent_tag(hashed) & 0xFFFF;
+  }
+  hold(id, stretch.run, unheld, end);
+  tree.settle();
+  parent = {stretch.run, end - 1};
+  if (one && placed) place_waiting(id, hashes[first], parent);
+  return stretch.count;
+}
+
+Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Holding& claim) {
+  Worker& worker = workers[id];
+  const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
+  if (Holding* const known = worker.find(orphan.engine_hash, hashed); known != nullptr) {
+    const bool same_content =
+        known->placed()
+            ? tree.content(known->place()) == orphan.content && tree.namespace_key(known->at) == orphan.namespace_key
+            : orphans[known->at].content == orphan.content && orphans[known->at].namespace_key == orphan.namespace_key;
+    if (same_content && known->parent_tag == claim.parent_tag) {
+      known->tiers |= claim.tiers;
+      return known->placed() ? known->place() : Place{};
+    }
+    const Holding before = *known;
+    worker.blocks.erase(hashed, known);
     ++counts.rehashed_blocks;
     release(id, before);
   }
   if (options.max_orphan_blocks == 0) {
     ++counts.orphans_dropped;
-    return kNoNode;
+    return {};
   }
   if (orphans.size() == options.max_orphan_blocks) {
     const OrphanId oldest = orphans.oldest();
-    workers[orphans[oldest].worker].blocks.erase(orphans[oldest].engine_hash);
+    Worker& owner = workers[orphans[oldest].worker];
+    const std::uint64_t dropped = orphans[oldest].engine_hash;
+    owner.blocks.erase(owner.hash.hash(dropped), owner.find(dropped));
+    --owner.orphans;
     orphans.erase(oldest);
     ++counts.orphans_dropped;
   }
-  Holding& holding = blocks[orphan.engine_hash];
-  holding = claim;
-  holding.at = orphans.park(orphan);
-  return kNoNode;
+  Holding waiting = claim;
+  waiting.at = orphans.park(orphan);
+  waiting.offset = Holding::kWaiting;
+  worker.blocks.insert(hashed, waiting);
+  ++worker.orphans;
+  return {};
 }
 
-void PrefixIndex::State::place_waiting(std::uint32_t id, std::uint64_t engine_hash, NodeId node) {
-  if (orphans.size() == 0) return;
-  std::vector<std::pair<std::uint64_t, NodeId>> parents = {{engine_hash, node}};
-  while (!parents.empty()) {
+void PrefixIndex::State::place_waiting(std::uint32_t id, std::uint64_t engine_hash, Place place) {
+  Worker& worker = workers[id];
+  std::vector<std::pair<std::uint64_t, Place>> parents = {{engine_hash, place}};
+  while (!parents.empty() && orphans.size() != 0) {
     const auto [parent_hash, parent] = parents.back();
     parents.pop_back();
     OrphanId waiting = orphans.first_waiting(id, parent_hash);
     while (waiting != kNoOrphan) {
       const OrphanId next = orphans.next_waiting(waiting);
       const Orphan orphan = orphans[waiting];
-      if (orphan.namespace_key == tree.namespace_key(parent)) {
+      if (orphan.namespace_key == tree.namespace_key(parent.run)) {
         orphans.erase(waiting);
-        const NodeId child = tree.make(parent, orphan.content);
-        Holding& holding = workers[id].blocks.find(orphan.engine_hash)->second;
-        holding.at = child;
-        holding.placed = true;
-        hold(id, child);
-        parents.emplace_back(orphan.engine_hash, child);
+        --worker.orphans;
+        const Stretch child = tree.extend(parent, orphan.namespace_key, {&orphan.content, 1});
+        Holding& holding = *worker.find(orphan.engine_hash);
+        holding.at = child.run;
+        holding.offset = child.offset & 0xFFF;
+        hold(id, child.run, child.offset, child.offset + 1);
+        tree.settle();
+        parents.emplace_back(orphan.engine_hash, Place{child.run, child.offset});
       }
       waiting = next;
     }
   }
 }
 
-void PrefixIndex::State::hold(std::uint32_t id, NodeId node) {
-  if (tree.add_holder(node, id)) {
-    ++counts.memberships;
-  } else {
-    ++workers[id].duplicates[node];
+void PrefixIndex::State::hold(std::uint32_t id, detail::RunId run, std::uint32_t first, std::uint32_t last) {
+  if (first == last) return;
+  Worker& worker = workers[id];
+  already.clear();
+  tree.hold(id, run, first, last, already);
+  std::size_t fresh = last - first;
+  for (const RunTree::Range& range : already) {
+    fresh -= range.last - range.first;
+    for (std::uint32_t offset = range.first; offset < range.last; ++offset)
+      ++worker.duplicates[detail::duplicate_key({run, offset})];
   }
+  worker.memberships += fresh;
+  counts.memberships += fresh;
 }
 
 void PrefixIndex::State::release(std::uint32_t id, const Holding& holding) {
-  if (!holding.placed) {
+  Worker& worker = workers[id];
+  if (!holding.placed()) {
     orphans.erase(holding.at);
+    --worker.orphans;
     return;
   }
-  auto& duplicates = workers[id].duplicates;
-  if (const auto it = duplicates.find(holding.at); it != duplicates.end()) {
-    if (--it->second == 0) duplicates.erase(it);
+  if (const auto it = worker.duplicates.find(detail::duplicate_key(holding.place())); it != worker.duplicates.end()) {
+    if (--it->second == 0) worker.duplicates.erase(it);
     return;
   }
+  --worker.memberships;
   --counts.memberships;
-  tree.remove_holder(holding.at, id);
+  tree.release(id, holding.at, holding.offset, holding.offset + 1u);
 }
 
 Status PrefixIndex::State::apply(const BlockRemoved& event) {
   if (Status status = check(event.worker, event.tier); !status.ok()) return status;
-  auto& blocks = workers[event.worker.value].blocks;
-  const std::uint8_t tier = detail::tier_bit(event.tier);
-  for (const std::uint64_t hash : event.engine_hashes) {
-    const auto it = blocks.find(hash);
-    if (it == blocks.end() || (it->second.tiers & tier) == 0) {
+  const std::uint32_t id = event.worker.value;
+  Worker& worker = workers[id];
+  const std::uint32_t tier = detail::tier_bit(event.tier);
+  const std::span<const std::uint64_t> hashes = event.engine_hashes;
+  // Blocks of one run that follow one another, in either direction, are told to the tree at once.
+  detail::RunId run = kNoRun;
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  const auto flush = [&] {
+    if (run == kNoRun) return;
+    worker.memberships -= last - first;
+    counts.memberships -= last - first;
+    tree.release(id, std::exchange(run, kNoRun), first, last);
+  };
+  std::uint64_t ahead[kAhead];
+  for (std::size_t i = 0; i < std::min(kAhead, hashes.size()); ++i) {
+    worker.blocks.prefetch(ahead[i] = worker.hash.hash(hashes[i]));
+  }
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    const std::uint64_t hashed = ahead[i % kAhead];
+    if (i + kAhead < hashes.size()) {
+      worker.blocks.prefetch(ahead[i % kAhead] = worker.hash.hash(hashes[i + kAhead]));
+    }
+    Holding* const known = worker.find(hashes[i], hashed);
+    if (known == nullptr || (known->tiers & tier) == 0) {
       ++counts.unknown_removes;
       continue;
     }
-    it->second.tiers &= static_cast<std::uint8_t>(~tier);
-    if (it->second.tiers != 0) continue;
-    const Holding holding = it->second;
-    blocks.erase(it);
-    release(event.worker.value, holding);
+    known->tiers = known->tiers & ~tier & 0xF;
+    if (known->tiers != 0) continue;
+    const Holding gone = *known;
+    worker.blocks.erase(hashed, known);
+    if (!gone.placed() || !worker.duplicates.empty()) {
+      flush();
+      release(id, gone);
+    } else if (gone.at == run && gone.offset + 1u == first) {
+      --first;
+    } else if (gone.at == run && gone.offset == last) {
+      ++last;
+    } else {
+      flush();
+      run = gone.at;
+      first = gone.offset;
+      last = gone.offset + 1u;
+    }
   }
+  flush();
   return {};
 }
 
 Status PrefixIndex::State::apply(const AllBlocksCleared& event) {
   if (Status status = check(event.worker, KvTier::kDevice); !status.ok()) return status;
-  clear(event.worker.value);
+  const std::uint32_t id = event.worker.value;
+  Worker& worker = workers[id];
+  drop_orphans(id);
+  counts.memberships -= worker.memberships;
+  (void)drop(id, std::numeric_limits<std::size_t>::max());
+  reset(id);
   return {};
 }
 
-void PrefixIndex::State::clear(std::uint32_t id) {
+void PrefixIndex::State::drop_orphans(std::uint32_t id) {
   Worker& worker = workers[id];
-  for (const auto& [hash, holding] : std::exchange(worker.blocks, Worker(options.seed).blocks)) release(id, holding);
+  for (OrphanId orphan = orphans.oldest(); worker.orphans != 0;) {
+    const OrphanId next = orphans.next_oldest(orphan);
+    if (orphans[orphan].worker == id) {
+      const std::uint64_t hash = orphans[orphan].engine_hash;
+      worker.blocks.erase(worker.hash.hash(hash), worker.find(hash));
+      orphans.erase(orphan);
+      --worker.orphans;
+    }
+    orphan = next;
+  }
 }
 
-template <class Emit>
-void PrefixIndex::State::walk(const PrefixQuery& query, std::span<std::uint64_t> active, Emit&& emit) const noexcept {
-  std::uint32_t depth = 0;
-  std::uint64_t chain = tree.next_chain(tree.first_chain(), query.namespace_key());
-  NodeId node = tree.find(kNoNode, query.namespace_key(), chain);
-  if (node == kNoNode) return;
-  for (const std::uint64_t content : query.contents()) {
-    chain = tree.next_chain(chain, content);
-    node = tree.find(node, content, chain);
-    if (node == kNoNode) break;
-    const std::span<const std::uint64_t> holders = tree.holders(node);
-    std::uint64_t any = 0;
-    for (std::size_t word = 0; word < active.size(); ++word) {
-      const std::uint64_t held = word < holders.size() ? holders[word] : 0;
-      const std::uint64_t lost = active[word] & ~held;
-      if (lost != 0 && depth != 0) emit(word, lost, depth);
-      active[word] &= held;
-      any |= active[word];
+std::size_t PrefixIndex::State::drop(std::uint32_t id, std::size_t budget) {
+  Worker& worker = workers[id];
+  const std::size_t visited = worker.blocks.visit(worker.swept, budget, [&](const Holding& holding) {
+    if (tree.in(id, holding.at)) tree.drop(id, holding.at);
+  });
+  return budget - visited;
+}
+
+void PrefixIndex::State::reset(std::uint32_t id) {
+  Worker& worker = workers[id];
+  worker.blocks.clear();
+  worker.duplicates = Worker(options.seed).duplicates;
+  worker.memberships = 0;
+  worker.swept = {};
+}
+
+void PrefixIndex::State::select(std::span<const std::uint64_t> candidates, std::size_t size,
+                                std::span<std::uint64_t> words) const noexcept {
+  for (std::size_t word = 0; word < words.size(); ++word) {
+    words[word] = (candidates.empty()         ? ~std::uint64_t{0}
+                   : word < candidates.size() ? candidates[word]
+                                              : 0) &
+                  alive[word];
+  }
+  if (size % 64 != 0) words.back() &= ~std::uint64_t{0} >> (64 - size % 64);
+}
+
+void PrefixIndex::State::find(const PrefixQuery& query, std::uint32_t* depths) const noexcept {
+  tree.walk(query.namespace_key(), query.contents(), checkpoints(query),
+            [depths](const Run& run, std::uint32_t matched) {
+              bool further = false;
+              const detail::Holder* holder = run.holders();
+              for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
+                depths[holder->worker] = run.start + std::min<std::uint32_t>(holder->cutoff, matched);
+                further |= holder->cutoff >= matched;
+              }
+              return further;
+            });
+}
+
+void PrefixIndex::State::find(const PrefixQuery& query, std::span<const std::uint64_t> selected,
+                              std::uint32_t* depths) const noexcept {
+  tree.walk(query.namespace_key(), query.contents(), checkpoints(query), [&](const Run& run, std::uint32_t matched) {
+    bool further = false;
+    const detail::Holder* holder = run.holders();
+    for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
+      const std::size_t word = detail::word_of(holder->worker);
+      if (word >= selected.size() || (selected[word] & detail::bit_of(holder->worker)) == 0) continue;
+      depths[holder->worker] = run.start + std::min<std::uint32_t>(holder->cutoff, matched);
+      further |= holder->cutoff >= matched;
     }
-    if (any == 0) return;
-    ++depth;
-  }
-  if (depth == 0) return;
-  for (std::size_t word = 0; word < active.size(); ++word) {
-    if (active[word] != 0) emit(word, active[word], depth);
-  }
+    return further;
+  });
 }
 
 Result<PrefixIndex> PrefixIndex::create(const PrefixIndexOptions& options) {
@@ -296,10 +445,17 @@ Result<WorkerId> PrefixIndex::add_worker(std::string_view name) {
       std::find_if(state.workers.begin(), state.workers.end(), [](const Worker& worker) { return !worker.in_use; });
   const auto id = static_cast<std::uint32_t>(unused - state.workers.begin());
   if (unused == state.workers.end()) state.workers.emplace_back(state.options.seed);
+  if (std::erase(state.unswept, id) != 0) {
+    (void)state.drop(id, std::numeric_limits<std::size_t>::max());
+    state.reset(id);
+  }
   Worker& worker = state.workers[id];
   worker.in_use = true;
   worker.name = name;
   state.names.emplace(worker.name, id);
+  state.limit = std::max<std::size_t>(state.limit, id + 1u);
+  state.alive.resize(std::max(state.alive.size(), detail::words_for(state.limit)));
+  state.alive[detail::word_of(id)] |= detail::bit_of(id);
   ++state.counts.workers;
   return WorkerId{id};
 }
@@ -316,15 +472,44 @@ std::string_view PrefixIndex::worker_name(WorkerId worker) const noexcept {
 Status PrefixIndex::remove_worker(WorkerId worker) {
   State& state = *state_;
   if (Status status = state.check(worker, KvTier::kDevice); !status.ok()) return status;
-  state.clear(worker.value);
-  state.names.erase(state.workers[worker.value].name);
-  state.workers[worker.value] = Worker(state.options.seed);
-  while (!state.workers.empty() && !state.workers.back().in_use) state.workers.pop_back();
-  --state.counts.workers;
+  const std::uint32_t id = worker.value;
+  Worker& gone = state.workers[id];
+  state.drop_orphans(id);
+  state.counts.memberships -= gone.memberships;
+  state.names.erase(gone.name);
+  gone.name.clear();
+  gone.name.shrink_to_fit();
+  gone.in_use = false;
+  state.alive[detail::word_of(id)] &= ~detail::bit_of(id);
+  if (gone.blocks.size() != 0) state.unswept.push_back(id);
+  while (state.limit != 0 && !state.workers[state.limit - 1].in_use) --state.limit;
+  if (--state.counts.workers == 0) {
+    state.tree.clear();
+    state.workers = std::vector<Worker>();
+    state.alive = {};
+    state.unswept = {};
+    state.already = {};
+  }
   return {};
 }
 
-std::size_t PrefixIndex::worker_limit() const noexcept { return state_->workers.size(); }
+std::size_t PrefixIndex::sweep(std::size_t max_blocks) {
+  State& state = *state_;
+  while (max_blocks != 0 && !state.unswept.empty()) {
+    const std::uint32_t id = state.unswept.front();
+    max_blocks = state.drop(id, max_blocks);
+    if (max_blocks == 0) break;
+    state.reset(id);
+    state.unswept.erase(state.unswept.begin());
+    ++state.counts.sweeps;
+  }
+  while (state.workers.size() > state.limit && state.workers.back().blocks.size() == 0) state.workers.pop_back();
+  std::size_t left = 0;
+  for (const std::uint32_t id : state.unswept) left += state.workers[id].blocks.size();
+  return left;
+}
+
+std::size_t PrefixIndex::worker_limit() const noexcept { return state_->limit; }
 
 Status PrefixIndex::apply(const KvEvent& event) {
   return std::visit([this](const auto& one) { return state_->apply(one); }, event);
@@ -339,36 +524,40 @@ PrefixQuery PrefixIndex::make_query(const Namespace& space) const {
 void PrefixIndex::find(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
                        std::span<std::uint32_t> depths) const noexcept {
   std::fill(depths.begin(), depths.end(), 0);
-  detail::WorkerSet active(std::min(worker_limit(), depths.size()));
-  const std::span<std::uint64_t> words = active.words();
-  for (std::size_t word = 0; word < words.size(); ++word) {
-    words[word] = candidates.empty() ? ~std::uint64_t{0} : word < candidates.size() ? candidates[word] : 0;
+  const std::size_t size = std::min(worker_limit(), depths.size());
+  if (candidates.empty() && state_->unswept.empty() && size == worker_limit()) {
+    return state_->find(query, depths.data());
   }
-  state_->walk(query, words, [depths](std::size_t word, std::uint64_t bits, std::uint32_t depth) {
-    detail::for_each_worker(word, bits, [&](std::uint32_t worker) {
-      if (worker < depths.size()) depths[worker] = depth;
-    });
-  });
+  detail::WorkerSet selected(size);
+  state_->select(candidates, size, selected.words());
+  state_->find(query, selected.words(), depths.data());
 }
 
 void PrefixIndex::find_for(const PrefixQuery& query, std::span<const WorkerId> workers,
                            std::span<std::uint32_t> depths) const noexcept {
   detail::DepthTable table(workers, worker_limit());
-  state_->walk(query, table.asked().words(), [&table](std::size_t word, std::uint64_t bits, std::uint32_t depth) {
-    detail::for_each_worker(word, bits, [&](std::uint32_t worker) { table.set(worker, depth); });
-  });
+  const std::span<std::uint64_t> words = table.asked().words();
+  for (std::size_t word = 0; word < words.size(); ++word) words[word] &= state_->alive[word];
+  state_->find(query, words, table.depths());
   table.write(workers, depths);
 }
 
 PrefixIndexStats PrefixIndex::stats() const noexcept {
   const State& state = *state_;
   PrefixIndexStats stats = state.counts;
-  stats.unique_blocks = state.tree.held_nodes();
+  stats.unique_blocks =
+      state.unswept.empty() ? state.tree.held_blocks() : state.tree.held_blocks([&state](std::uint32_t worker) {
+        return worker < state.workers.size() && state.workers[worker].in_use;
+      });
   stats.orphan_blocks = state.orphans.size();
+  stats.runs = state.tree.runs();
+  for (const std::uint32_t id : state.unswept) stats.unswept_blocks += state.workers[id].blocks.size();
   std::size_t bytes = sizeof(State) + state.tree.heap_bytes() + state.orphans.heap_bytes() +
-                      kthena::detail::heap_bytes(state.names) + kthena::detail::heap_bytes(state.workers);
+                      kthena::detail::heap_bytes(state.names) + kthena::detail::heap_bytes(state.workers) +
+                      kthena::detail::heap_bytes(state.alive) + kthena::detail::heap_bytes(state.unswept) +
+                      kthena::detail::heap_bytes(state.already);
   for (const Worker& worker : state.workers) {
-    bytes += kthena::detail::heap_bytes(worker.blocks) + kthena::detail::heap_bytes(worker.duplicates);
+    bytes += worker.blocks.heap_bytes() + kthena::detail::heap_bytes(worker.duplicates);
   }
   stats.approximate_bytes = bytes;
   return stats;

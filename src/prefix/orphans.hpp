@@ -35,6 +35,8 @@ class Orphans {
 
   /// The longest waiting, or kNoOrphan.
   [[nodiscard]] OrphanId oldest() const noexcept { return oldest_; }
+  /// The one that arrived next, or kNoOrphan.
+  [[nodiscard]] OrphanId next_oldest(OrphanId id) const noexcept { return slots_[id].newer; }
   /// The one of those that wait for this parent that arrived last, or kNoOrphan; then the others by next_waiting().
   [[nodiscard]] OrphanId first_waiting(std::uint32_t worker, std::uint64_t parent_hash) const noexcept;
   [[nodiscard]] OrphanId next_waiting(OrphanId id) const noexcept { return slots_[id].next_sibling; }

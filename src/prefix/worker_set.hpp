@@ -60,6 +60,8 @@ class DepthTable {
   [[nodiscard]] WorkerSet& asked() noexcept { return asked_; }
   /// For a worker that was asked for.
   void set(std::uint32_t worker, std::uint32_t depth) noexcept { depths_[worker] = depth; }
+  /// By worker id; those of workers that were asked for may be written.
+  [[nodiscard]] std::uint32_t* depths() noexcept { return depths_.data(); }
 
   /// out[i] = depth of workers[i]; `workers` as given to the constructor.
   void write(std::span<const WorkerId> workers, std::span<std::uint32_t> out) const noexcept {

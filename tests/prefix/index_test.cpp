@@ -58,7 +58,7 @@ bool same_state(const PrefixIndexStats& a, const PrefixIndexStats& b) {
 
 }  // namespace
 
-// ---- defects that other indexes have (docs/prefix.md), with the true answers
+// ---- defects that other indexes have (docs/prefix-index.md), with the true answers
 
 TEST_CASE("P2 C1 a query that differs in the middle matches up to there", "[prefix]") {
   Told index;

@@ -5,7 +5,7 @@
 //   Use when   engines publish KV events (or the simulator does).
 //   Exact      depth(worker) = number of leading blocks of the query that the worker holds now, under any order of stores and
 //              removals: a hole ends the depth and its healing restores it.
-//   Cost       find: O(depth of the longest match), no allocation. store/remove: O(blocks). Figures: docs/prefix.md.
+//   Cost       find: O(depth of the longest match), no allocation. store/remove: O(blocks). Figures: docs/prefix-index.md.
 //   Source     own. The structure behind it may change, this interface stays.
 //   Threads    one writer; find is const and may run in many threads while nobody writes.
 #pragma once
@@ -45,6 +45,9 @@ struct PrefixIndexStats {
   std::uint64_t unknown_removes = 0;    ///< ever: removal of a block the worker did not hold
   std::uint64_t rehashed_blocks = 0;    ///< ever: an engine hash stored again under another parent or content
   std::uint64_t approximate_bytes = 0;  ///< memory in use, within 20 %
+  std::uint64_t runs = 0;               ///< stretches of blocks that the tree is made of; they are never split
+  std::uint64_t unswept_blocks = 0;     ///< of removed workers, still in memory
+  std::uint64_t sweeps = 0;             ///< ever: removed workers that sweep() was done with
 };
 
 class PrefixIndex {
@@ -63,8 +66,12 @@ class PrefixIndex {
   [[nodiscard]] WorkerId find_worker(std::string_view name) const noexcept;
   /// Empty for an id that is not in use. Valid until the worker is removed.
   [[nodiscard]] std::string_view worker_name(WorkerId worker) const noexcept;
-  /// Drops the worker and all it holds. Its id may be given out again. kNotFound if it is not in use.
+  /// Drops the worker and all it holds: no answer and no count has it any more. Costs O(its orphans); its blocks stay in memory until sweep()
+  /// or, if that does not come, until add_worker() gives its id out again or the last worker goes. kNotFound if it is not in use.
   Status remove_worker(WorkerId worker);
+  /// Frees what removed workers held, looking at `max_blocks` places of their tables at most. Gives what is left to do: 0 at the end.
+  /// Until then stats() walks all runs, and find() tests each holder.
+  std::size_t sweep(std::size_t max_blocks);
   /// One more than the largest worker id in use: the length find() fills.
   [[nodiscard]] std::size_t worker_limit() const noexcept;
 

@@ -41,6 +41,7 @@ class PrefixQuery {
 
   [[nodiscard]] std::uint64_t namespace_key() const noexcept { return namespace_key_; }
   [[nodiscard]] std::uint32_t block_tokens() const noexcept { return block_tokens_; }
+  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// Full blocks so far.
   [[nodiscard]] std::size_t size_blocks() const noexcept { return contents_.size(); }
   [[nodiscard]] std::span<const std::uint64_t> contents() const noexcept { return contents_; }
