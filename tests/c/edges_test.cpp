@@ -1,6 +1,7 @@
 // tests/c/edges_test.cpp
 //
 // What holds for all functions: versions, errors, struct_size, text out, nothing thrown.
+#include <cmath>
 #include <cstring>
 
 #include "allocation_counter.hpp"
@@ -35,6 +36,10 @@ TEST_CASE("NULL handles are free to free and read as empty", "[c]") {
   kthena_prefix_index_free(nullptr);
   kthena_prefix_query_free(nullptr);
   kthena_prefix_query_clear(nullptr);
+  kthena_engine_parser_free(nullptr);
+  kthena_engine_sample_free(nullptr);
+  kthena_engine_interval_free(nullptr);
+  kthena_kv_stream_free(nullptr);
   kthena_simulation_free(nullptr);
   std::uint64_t ended = 7;
   kthena_simulation_progress(nullptr, &ended, nullptr);
@@ -45,6 +50,9 @@ TEST_CASE("NULL handles are free to free and read as empty", "[c]") {
   CHECK(kthena_prefix_find_worker(nullptr, str("a")) == KTHENA_NONE);
   CHECK(kthena_prefix_worker_limit(nullptr) == 0);
   CHECK(kthena_prefix_query_blocks(nullptr) == 0);
+  CHECK(kthena_engine_sample_ranks(nullptr, nullptr, 0) == 0);
+  CHECK(view(kthena_engine_sample_name(nullptr, KTHENA_ENGINE_MODEL, 0)).empty());
+  CHECK(std::isnan(kthena_histogram_quantile(nullptr, 0.5)));
 }
 
 TEST_CASE("an error is written on failure only", "[c]") {

@@ -22,6 +22,10 @@ struct Free {
   void operator()(kthena_workspace* handle) const { kthena_workspace_free(handle); }
   void operator()(kthena_prefix_index* handle) const { kthena_prefix_index_free(handle); }
   void operator()(kthena_prefix_query* handle) const { kthena_prefix_query_free(handle); }
+  void operator()(kthena_engine_parser* handle) const { kthena_engine_parser_free(handle); }
+  void operator()(kthena_engine_sample* handle) const { kthena_engine_sample_free(handle); }
+  void operator()(kthena_engine_interval* handle) const { kthena_engine_interval_free(handle); }
+  void operator()(kthena_kv_stream* handle) const { kthena_kv_stream_free(handle); }
   void operator()(kthena_simulation* handle) const { kthena_simulation_free(handle); }
 };
 using Pool = std::unique_ptr<kthena_pool, Free>;
@@ -29,6 +33,10 @@ using Policy = std::unique_ptr<kthena_policy, Free>;
 using Workspace = std::unique_ptr<kthena_workspace, Free>;
 using PrefixIndex = std::unique_ptr<kthena_prefix_index, Free>;
 using PrefixQuery = std::unique_ptr<kthena_prefix_query, Free>;
+using EngineParser = std::unique_ptr<kthena_engine_parser, Free>;
+using EngineSample = std::unique_ptr<kthena_engine_sample, Free>;
+using EngineInterval = std::unique_ptr<kthena_engine_interval, Free>;
+using KvStream = std::unique_ptr<kthena_kv_stream, Free>;
 using Simulation = std::unique_ptr<kthena_simulation, Free>;
 
 inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
