@@ -14,6 +14,7 @@ equal decisions in C++, C, Python and Go.
 
 from __future__ import annotations
 
+from kthena import engine
 from kthena._core import Decision, hash_id, random_u64, reason_numbers
 from kthena.errors import (
     FailedPreconditionError,
@@ -69,6 +70,7 @@ __all__ = [
     "Tier",
     "__version__",
     "decide_json",
+    "engine",
     "hash_id",
     "parts",
     "presets",

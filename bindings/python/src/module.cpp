@@ -16,5 +16,6 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used(), py::multiple_interpreters
   register_decision(module, *state);
   register_policy(module, *state);
   register_prefix(module);
+  register_engine(module);
   register_simulation(module);
 }

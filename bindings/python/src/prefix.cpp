@@ -1,6 +1,8 @@
 // prefix.cpp
 //
 // PrefixIndex and PrefixQuery. Arrays are read and filled in place; long calls let other threads run.
+#include "prefix.hpp"
+
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
@@ -104,6 +106,7 @@ class Index {
   ~Index() { kthena_prefix_index_free(index_); }
 
   [[nodiscard]] std::uint32_t block_tokens() const noexcept { return block_tokens_; }
+  [[nodiscard]] PrefixAccess access() noexcept { return {index_, &mutex_}; }
 
   std::uint32_t add_worker(std::string_view name) {
     std::uint32_t worker = KTHENA_NONE;
@@ -271,6 +274,11 @@ class Index {
 };
 
 }  // namespace
+
+PrefixAccess access_prefix_index(const py::object& object) {
+  if (!py::isinstance<Index>(object)) throw py::type_error("index must be a PrefixIndex");
+  return object.cast<Index&>().access();
+}
 
 void register_prefix(py::module_& module) {
   py::class_<Query>(module, "PrefixQuery", "A prompt prepared for lookups in the index that made it.")

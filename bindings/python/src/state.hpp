@@ -39,6 +39,7 @@ void register_pool(pybind11::module_& module, State& state);
 void register_policy(pybind11::module_& module, State& state);
 void register_decision(pybind11::module_& module, State& state);
 void register_prefix(pybind11::module_& module);
+void register_engine(pybind11::module_& module);
 void register_simulation(pybind11::module_& module);
 void register_functions(pybind11::module_& module);
 

@@ -1,4 +1,4 @@
-"""The cases of tests/vectors/route and sim: input documents and expected bytes (see the READMEs there)."""
+"""The cases of tests/vectors: input documents and expected bytes (see the READMEs there)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 ROUTE = ROOT / "tests" / "vectors" / "route"
 ROUTE_ERRORS = ROOT / "tests" / "vectors" / "route_errors"
 SIM = ROOT / "tests" / "vectors" / "sim"
+ENGINE = ROOT / "tests" / "vectors" / "engine"
 
 
 def cases(folder: Path) -> Iterator[dict[str, Any]]:
