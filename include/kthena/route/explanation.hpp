@@ -26,8 +26,8 @@ struct CandidateExplanation {
   double total = 0;              ///< sum of contributions; 0 when dropped
   std::uint32_t rank = 0;        ///< 1 = chosen; 0 when dropped. Ranks go beyond Decision::ranked.
   std::vector<ScoreTerm> terms;  ///< by scorer; empty when dropped
-  Duration oldest_age_ns =
-      0;  ///< age of its oldest sample at Request::now_ns; 0 when it has none or they are from later
+  /// Age of its oldest sample at Request::now_ns; 0 when it has none or they are from later.
+  Duration oldest_age_ns = 0;
 };
 
 struct Explanation {

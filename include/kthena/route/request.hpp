@@ -17,24 +17,30 @@ inline constexpr std::uint32_t kMaxBlocks = 0x7FFFFFFF;
 
 /// How much of the prompt each endpoint is known to hold.
 struct PrefixMatch {
-  std::span<const std::uint32_t>
-      depth_blocks{};  ///< leading blocks held, one per endpoint in pool order; empty: not known
-  std::uint32_t total_blocks =
-      0;  ///< full blocks of the prompt, as PrefixQuery::size_blocks(); depths above it count as it
+  /// Leading blocks held, one per endpoint in pool order; empty: not known.
+  std::span<const std::uint32_t> depth_blocks{};
+  /// Full blocks of the prompt, as PrefixQuery::size_blocks(); depths above it count as it. Kthena counts a last partial block too:
+  /// docs/policies.md.
+  std::uint32_t total_blocks = 0;
 };
 
 struct Request {
-  std::string_view id{};            ///< ties and random choices hang on it, with `sequence` and `seed`
-  std::string_view model{};         ///< model or adapter the client asked for; read by the filter lora-affinity alone
-  std::uint32_t prompt_tokens = 0;  ///< for logs and later policies; no part reads it yet
-  PrefixMatch prefix{};             ///< from an index of what engines hold; read by kvcache-aware
-  PrefixMatch
-      history{};  ///< from the router's own memory of what it sent; read by prefix-cache, which takes `prefix` without it
-  std::uint64_t sequence =
-      0;            ///< count of requests so far, carried by the caller; round robin follows it, ties depend on it
-  Time now_ns = 0;  ///< ages in explanations count from here
-  std::uint64_t seed =
-      0;  ///< the router's; secret where clients must not steer ties. Not related to the seed of an index.
+  /// Ties and random choices hang on it, with `sequence` and `seed`.
+  std::string_view id{};
+  /// Model or adapter the client asked for; read by the filter lora-affinity alone.
+  std::string_view model{};
+  /// For logs and later policies; no part reads it yet.
+  std::uint32_t prompt_tokens = 0;
+  /// From an index of what engines hold; read by kvcache-aware.
+  PrefixMatch prefix{};
+  /// From the router's own memory of what it sent; read by prefix-cache, which takes `prefix` without it.
+  PrefixMatch history{};
+  /// Count of requests so far, carried by the caller; round robin follows it, ties depend on it.
+  std::uint64_t sequence = 0;
+  /// Ages in explanations count from here.
+  Time now_ns = 0;
+  /// The router's; secret where clients must not steer ties. Not related to the seed of an index.
+  std::uint64_t seed = 0;
 };
 
 /// The key of a request for ties and random choices: requests with equal id, sequence and seed decide alike.

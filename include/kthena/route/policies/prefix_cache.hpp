@@ -26,8 +26,8 @@ inline void score_by_depth(std::span<const std::uint32_t> depths, std::uint32_t 
     return;
   }
   const double whole = total;
-  const auto limit =
-      static_cast<std::int32_t>(std::min(total, 0x7FFFFFFFu));  // signed, for SSE2 has no unsigned conversion
+  // Signed, for SSE2 has no unsigned conversion.
+  const auto limit = static_cast<std::int32_t>(std::min(total, 0x7FFFFFFFu));
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::uint32_t held = std::min(depths[i], 0x7FFFFFFFu);
     const std::int32_t depth = std::min(static_cast<std::int32_t>(held), limit);
