@@ -24,3 +24,4 @@
 #include "kthena/manifest.hpp"
 #include "kthena/prefix.hpp"
 #include "kthena/route.hpp"
+#include "kthena/sim.hpp"

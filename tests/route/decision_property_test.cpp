@@ -161,7 +161,7 @@ TEST_CASE("endpoints that filters drop change nothing for the others", "[route][
   }
 }
 
-TEST_CASE("the failover list is the beginning of the full ranking", "[route][property]") {
+TEST_CASE("the ranked list is the beginning of the full ranking", "[route][property]") {
   Workspace workspace;
   for (std::uint64_t seed = 0; seed < kRounds / 10; ++seed) {
     Round round(seed, 60);
@@ -185,7 +185,7 @@ TEST_CASE("the failover list is the beginning of the full ranking", "[route][pro
     }
     for (spec.ranked_limit = 1; spec.ranked_limit <= kMaxRanked; ++spec.ranked_limit) {
       const Decision decision = policy_of(spec).decide(round.pool, round.request.view(), workspace);
-      INFO("seed " << seed << ", failover " << spec.ranked_limit);
+      INFO("seed " << seed << ", ranked limit " << spec.ranked_limit);
       REQUIRE(decision.ranked_count == std::min<std::size_t>(spec.ranked_limit, ranking.size()));
       for (std::size_t i = 0; i < decision.ranked_count; ++i) REQUIRE(decision.ranked[i].value == ranking[i]);
       if (ranking.size() > 1)

@@ -73,7 +73,7 @@ TEST_CASE("names are those of their kind", "[route][policy]") {
   CHECK(Policy::create({"", {{"least-request"}}, {{"least-request"}}}).ok());  // a filter and a scorer may share a name
 }
 
-TEST_CASE("the failover list has 1 to 16 places", "[route][policy]") {
+TEST_CASE("the ranked list has 1 to 16 places", "[route][policy]") {
   for (const std::uint32_t places : {1u, 5u, 16u})
     CHECK(Policy::create({"", {}, {{"random"}}, {"best-score"}, places}).ok());
   for (const std::uint32_t places : {0u, 17u, 0xFFFFFFFFu})

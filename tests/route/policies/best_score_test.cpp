@@ -17,13 +17,13 @@ struct AsGiven {
   }
 };
 
-Decision pick(const std::vector<double>& scores, std::size_t failover) {
+Decision pick(const std::vector<double>& scores, std::size_t ranked_limit) {
   std::vector<Endpoint> rows;
   for (std::size_t i = 0; i < scores.size(); ++i)
     rows.push_back(row("e" + std::to_string(100 + i), {{Signal::kKvUsage, scores[i]}}));
   const PoolSnapshot pool = pool_of(rows);
   Workspace workspace;
-  return Pipeline(Filters{}, Scorers{Weighted{AsGiven{}}}, BestScore{}, failover)
+  return Pipeline(Filters{}, Scorers{Weighted{AsGiven{}}}, BestScore{}, ranked_limit)
       .decide(pool.view(), {"request"}, workspace);
 }
 

@@ -1,6 +1,6 @@
 // include/kthena/route/policies/best_score.hpp
 //
-// Best score: the endpoint with the highest total, the next ones as its failover list.
+// Best score: the endpoint with the highest total, the next ones behind it in the ranked list.
 //
 //   Use when   always, unless the policy does not score.
 //   Cost       one pass over the totals; a hash for each total that reaches the list.
