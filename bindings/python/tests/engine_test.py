@@ -21,6 +21,9 @@ PAGES, BATCHES = (
 )
 
 
+check_schema = vectors.schema_checker()
+
+
 def name_of(case: dict[str, Any]) -> str:
     return str(case["name"])
 
@@ -66,6 +69,8 @@ def test_pages(case: dict[str, Any]) -> None:
         assert name not in want.get("counts", {}) or getattr(counts, name) == want["counts"][name]
     assert counts.lines == sum(counts) - counts.lines - counts.over_limits
     document = json.loads(sample.json())
+    assert check_schema(document, "engine_sample") == []
+    assert check_schema(json.loads(engine.interval(None, sample).json()), "engine_interval") == []
     assert document["signals"] == want["signals"]
     assert document["latencies"] == want.get("latencies", {})
     assert document["adapters"] == want.get("adapters")
@@ -85,6 +90,7 @@ def test_batches(case: dict[str, Any]) -> None:
         assert stream.info().malformed == 1
         return
     batch = engine.decode_kv_events(payload, case["profile"])
+    assert check_schema(batch, "kv_batch") == []
     assert len(batch["events"]) == len(case["events"])
     for event, want in zip(batch["events"], case["events"], strict=True):
         assert event["kind"] == want["kind"]

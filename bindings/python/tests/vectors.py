@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def expected_texts(text: str) -> list[str]:
         _, end = json.JSONDecoder().raw_decode(text, match.end())
         texts.append(text[match.end() : end])
     return texts
+
+
+def schema_checker() -> Callable[[Any, str], list[str]]:
+    """`check(document, schema)` of tests/tools/schemas_test.py: the faults of a document under docs/schemas."""
+    path = ROOT / "tests" / "tools" / "schemas_test.py"
+    spec = importlib.util.spec_from_file_location("schemas_test", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    check: Callable[[Any, str], list[str]] = module.check
+    return check
 
 
 def assert_faults(message: str, faults: list[str]) -> None:

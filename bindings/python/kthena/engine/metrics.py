@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from dataclasses import dataclass
@@ -183,7 +184,7 @@ class EngineInterval:
 
 
 class MetricsParser:
-    """Reads pages of one kind of engine. Keep it: making one costs more than a small page.
+    """Reads pages of one kind of engine. It keeps its memory.
 
     `model`: only series of this served model, and those that name none; empty: all. `max_ranks` (1 .. 65536, 0: 1024)
     and `max_bytes` (0: 16 MiB) bound memory.
@@ -220,8 +221,13 @@ class MetricsParser:
 
 
 def parse_metrics(text: str | bytes, profile: str, *, sampled_ns: int | None = None, model: str = "") -> EngineSample:
-    """One page, once: `MetricsParser(profile, model=model).parse(text, sampled_ns=sampled_ns)`."""
-    return MetricsParser(profile, model=model).parse(text, sampled_ns=sampled_ns)
+    """A page, as `MetricsParser(profile, model=model).parse(text, sampled_ns=sampled_ns)`. The parser is kept."""
+    return _parser(profile, model).parse(text, sampled_ns=sampled_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _parser(profile: str, model: str) -> MetricsParser:
+    return MetricsParser(profile, model=model)
 
 
 def interval(before: EngineSample | None, now: EngineSample) -> EngineInterval:
