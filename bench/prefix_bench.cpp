@@ -1,18 +1,39 @@
 // bench/prefix_bench.cpp
 //
 // The prefix index beside a plain baseline in the same run, because a ratio travels and a time does not. An iteration of Find* is one
-// lookup, of Store and Remove the whole corpus, of PrepareQuery one prompt; items_per_second counts blocks.
+// lookup, of Store and Remove the whole corpus, of PrepareQuery one prompt; items_per_second counts blocks stored and removed.
 //
 // Corpora
-//   gsp    256 groups of 32 prompts, 256 shared + 16 own blocks each; each group's prompts on 2 of 16 workers.
-//   churn  64 workers of up to 16,384 blocks each, chains of 320 blocks that branch off one another, least recently stored dropped.
-// Queries: hit = a stored prompt; miss = a shared prefix with a new tail; cold = nothing of it is stored. In random order.
+//   gsp       256 groups of 32 prompts, 256 shared + 16 own blocks each; each group's prompts on 4 of 16 workers.
+//   churn     64 workers of 16,384 blocks, 320-block chains: 1,024 prefixes of 256 blocks (popularity 1 / rank^0.8) with tails of 64 on 8
+//             workers each; a worker that is full drops its least recently used tails, deepest block first.
+//   tangle    64 workers, chains of 320 blocks that branch off one another anywhere; the own blocks of the oldest prompts go.
+//   mooncake  the conversations of Mooncake's trace on 64 workers; needs mooncake_conversation.csv in the folder KTHENA_DATA.
+//   roots     1 to 10^6 prompts of one block that have nothing in common.
+// Queries: hit = a stored prompt; partial = a shared prefix with a new tail; cold = nothing of it is stored. In random order. Those of gsp,
+// churn, tangle and mooncake are prepared before, 4,096 of them, so reading them misses the caches as well.
+//
+// BM_Prefix_Find{Hit,Partial,Cold}/<corpus>        find; FindFor*: find_for; FindBatch*: find_batch, 32 at a time, per query;
+//                                                  *Baseline: a map walk block by block.
+// BM_Prefix_FindMiss/<roots>                       find of a prompt that is not there.
+// BM_Prefix_FindBest/<workers>                     find_best on gsp's prompts with all workers loaded; Baseline: find and a scan.
+// BM_Prefix_Store/<corpus>, Remove/<corpus>        all events; all prompts, deepest block first.
+// BM_Prefix_RemoveWorker                           remove_worker of one that holds 16,384 blocks; Sweep: the rest of it.
+// BM_Prefix_PrepareQuery/<tokens>                  tokens to a query.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
 #include <deque>
+#include <fstream>
+#include <list>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -38,8 +59,9 @@ struct Event {
 struct Corpus {
   std::uint32_t workers = 0;
   std::vector<Event> events;
-  std::vector<Hashes> hit, miss, cold;  // contents of queries
-  std::size_t stored_blocks = 0;
+  std::vector<Hashes> hit, partial, cold;  // contents of queries
+  std::size_t shared_blocks = 0;           // of a prompt, before its own
+  std::size_t event_blocks = 0;            // stored and removed
 };
 
 /// The engines' own hashes: a chain over the contents, shared by all workers.
@@ -53,14 +75,15 @@ Hashes engine_chain(const Hashes& contents) {
 void add_queries(Corpus& corpus, RandomStream& random) {
   const std::size_t stored = corpus.hit.size();
   for (std::size_t i = 0; i < stored; ++i) {
-    Hashes miss = corpus.hit[i];
-    for (std::size_t block = miss.size() * 16 / 17; block < miss.size(); ++block) miss[block] = random.next_u64();
-    corpus.miss.push_back(std::move(miss));
+    Hashes partial = corpus.hit[i];
+    const std::size_t own = std::max<std::size_t>(1, std::min<std::size_t>(partial.size() - 1, corpus.shared_blocks));
+    for (std::size_t block = own; block < partial.size(); ++block) partial[block] = random.next_u64();
+    corpus.partial.push_back(std::move(partial));
     Hashes cold(corpus.hit[i].size());
     for (std::uint64_t& content : cold) content = random.next_u64();
     corpus.cold.push_back(std::move(cold));
   }
-  for (std::vector<Hashes>* queries : {&corpus.hit, &corpus.miss, &corpus.cold}) {
+  for (std::vector<Hashes>* queries : {&corpus.hit, &corpus.partial, &corpus.cold}) {
     for (std::size_t i = queries->size(); i > 1; --i) std::swap((*queries)[i - 1], (*queries)[random.next_below(i)]);
     if (queries->size() > 4096) queries->resize(4096);
   }
@@ -70,16 +93,16 @@ const Corpus& gsp() {
   static const Corpus corpus = [] {
     Corpus made;
     made.workers = 16;
+    made.shared_blocks = 256;
     RandomStream random(1, 1);
     for (std::uint32_t group = 0; group < 256; ++group) {
       Hashes shared(256);
       for (std::uint64_t& content : shared) content = random.next_u64();
-      const std::uint64_t homes[] = {random.next_below(16), random.next_below(16)};
       for (std::uint32_t request = 0; request < 32; ++request) {
         Hashes prompt = shared;
         while (prompt.size() < 272) prompt.push_back(random.next_u64());
-        made.stored_blocks += prompt.size();
-        made.events.push_back({static_cast<std::uint32_t>(homes[request % 2]), true, 0, engine_chain(prompt), prompt});
+        made.event_blocks += prompt.size();
+        made.events.push_back({(group * 7 + request % 4 * 5) % 16, true, 0, engine_chain(prompt), prompt});
         made.hit.push_back(std::move(prompt));
       }
     }
@@ -89,10 +112,166 @@ const Corpus& gsp() {
   return corpus;
 }
 
+/// What one worker of churn holds: whole prefixes and some leading blocks of tails, in the order of their last use.
+struct ChurnWorker {
+  using Key = std::pair<bool, std::uint32_t>;     // (is a prefix, its number); a prefix is here once no tail needs it
+  std::list<std::pair<Key, std::uint32_t>> used;  // with the blocks held; the least recently used first
+  std::map<Key, decltype(used)::iterator> at;
+  std::map<std::uint32_t, std::set<std::uint32_t>> tails;  // by prefix
+  std::uint32_t blocks = 0;
+
+  /// Takes an entry out and gives its blocks.
+  std::uint32_t take(Key key) {
+    const auto it = at.find(key);
+    if (it == at.end()) return 0;
+    const std::uint32_t held = it->second->second;
+    used.erase(it->second);
+    at.erase(it);
+    return held;
+  }
+};
+
 const Corpus& churn() {
+  static const Corpus corpus = [] {
+    constexpr std::uint32_t kGroups = 1024;
+    constexpr std::uint32_t kShared = 256;
+    constexpr std::uint32_t kTail = 64;
+    constexpr std::uint32_t kCapacity = 16384;
+    Corpus made;
+    made.workers = 64;
+    made.shared_blocks = kShared;
+    RandomStream random(4, 1);
+    const auto some = [&random](std::size_t n) {
+      Hashes contents(n);
+      for (std::uint64_t& content : contents) content = random.next_u64();
+      return contents;
+    };
+    std::vector<double> popularity(kGroups);
+    for (std::uint32_t i = 0; i < kGroups; ++i)
+      popularity[i] = (i == 0 ? 0 : popularity[i - 1]) + 1 / std::pow(i + 1, 0.8);
+    std::vector<Hashes> prompts;  // one per tail, with its prefix
+    std::vector<Hashes> chains;
+    std::vector<Hashes> prefixes(kGroups);
+    std::vector<std::uint32_t> group_of;
+    std::vector<std::vector<std::uint32_t>> tails_of(kGroups);
+    std::vector<ChurnWorker> workers(made.workers);
+    while (made.event_blocks < 2'400'000) {
+      const double dice = random.next_double() * popularity.back();
+      const auto group =
+          static_cast<std::uint32_t>(std::lower_bound(popularity.begin(), popularity.end(), dice) - popularity.begin());
+      if (prefixes[group].empty()) prefixes[group] = some(kShared);
+      std::vector<std::uint32_t>& old = tails_of[group];
+      auto tail = static_cast<std::uint32_t>(prompts.size());
+      if (!old.empty() && random.next_below(10) < 3) {
+        tail = old[old.size() - 1 - random.next_below(std::min<std::size_t>(old.size(), 4))];
+      } else {
+        Hashes prompt = prefixes[group];
+        for (const std::uint64_t content : some(kTail)) prompt.push_back(content);
+        chains.push_back(engine_chain(prompt));
+        prompts.push_back(std::move(prompt));
+        group_of.push_back(group);
+        old.push_back(tail);
+      }
+      const std::uint32_t id = (group * 7 + static_cast<std::uint32_t>(random.next_below(8)) * 5) % made.workers;
+      ChurnWorker& worker = workers[id];
+      const std::uint32_t of_tail = worker.take({false, tail});
+      const bool whole_prefix = worker.tails.contains(group) && !worker.at.contains({true, group});
+      const std::uint32_t of_prefix = whole_prefix ? kShared : worker.take({true, group});
+      worker.tails[group].insert(tail);
+      const std::uint32_t held = of_prefix < kShared ? of_prefix : kShared + of_tail;
+      const std::uint32_t needed = kShared + kTail - held;
+      Hashes gone;
+      while (kCapacity - worker.blocks + gone.size() < needed) {
+        auto& [key, length] = worker.used.front();
+        const Hashes& chain = key.first ? chains[tails_of[key.second].front()] : chains[key.second];
+        const std::uint32_t first = key.first ? 0 : kShared;
+        const auto lack = static_cast<std::uint32_t>(needed - (kCapacity - worker.blocks) - gone.size());
+        const std::uint32_t dropped = std::min(length, lack);
+        for (std::uint32_t i = 0; i < dropped; ++i) gone.push_back(chain[first + length - 1 - i]);
+        length -= dropped;
+        if (length != 0) continue;
+        const ChurnWorker::Key key_gone = key;
+        worker.take(key_gone);
+        if (key_gone.first) {
+          worker.tails.erase(key_gone.second);
+          continue;
+        }
+        std::set<std::uint32_t>& left = worker.tails[group_of[key_gone.second]];
+        left.erase(key_gone.second);
+        if (!left.empty()) continue;  // else the prefix is next
+        worker.used.emplace_front(ChurnWorker::Key{true, group_of[key_gone.second]}, kShared);
+        worker.at[{true, group_of[key_gone.second]}] = worker.used.begin();
+      }
+      worker.blocks += needed - static_cast<std::uint32_t>(gone.size());
+      made.event_blocks += needed + gone.size();
+      if (!gone.empty()) made.events.push_back({id, false, 0, std::move(gone), {}});
+      if (needed != 0) {
+        made.events.push_back({id,
+                               true,
+                               held == 0 ? 0 : chains[tail][held - 1],
+                               {chains[tail].begin() + held, chains[tail].end()},
+                               {prompts[tail].begin() + held, prompts[tail].end()}});
+      }
+      worker.used.emplace_back(ChurnWorker::Key{false, tail}, kTail);
+      worker.at[{false, tail}] = std::prev(worker.used.end());
+    }
+    // Stored not long ago, so most are still there.
+    made.hit.assign(prompts.end() - 4096, prompts.end());
+    add_queries(made, random);
+    return made;
+  }();
+  return corpus;
+}
+
+/// Empty without the trace.
+const Corpus& mooncake() {
   static const Corpus corpus = [] {
     Corpus made;
     made.workers = 64;
+    const char* const folder = std::getenv("KTHENA_DATA");
+    std::ifstream file(std::string(folder != nullptr ? folder : KTHENA_SOURCE_DIR "/../shared/data") +
+                       "/mooncake_conversation.csv");
+    std::string line;
+    std::getline(file, line);
+    RandomStream random(5, 1);
+    std::unordered_map<std::uint64_t, std::uint32_t> last_on;  // worker by block id
+    while (std::getline(file, line)) {
+      std::istringstream ids(line.substr(line.rfind(',') + 1));
+      Hashes blocks;
+      for (std::string piece; ids >> piece;) {  // "12" or "12-15"
+        const std::size_t dash = piece.find('-');
+        const std::uint64_t first = std::stoull(piece);
+        const std::uint64_t last = dash == std::string::npos ? first : std::stoull(piece.substr(dash + 1));
+        for (std::uint64_t id = first; id <= last; ++id) blocks.push_back(id);
+      }
+      if (blocks.empty()) continue;
+      // Half of them go where the deepest block that anyone has was stored last.
+      auto worker = static_cast<std::uint32_t>(random.next_below(made.workers));
+      if (random.next_below(2) == 0) {
+        for (const std::uint64_t id : blocks) {
+          const auto it = last_on.find(id);
+          if (it == last_on.end()) break;
+          worker = it->second;
+        }
+      }
+      for (const std::uint64_t id : blocks) last_on[id] = worker;
+      Hashes contents;
+      for (const std::uint64_t id : blocks) contents.push_back(mix64(id + 1));
+      made.event_blocks += contents.size();
+      made.events.push_back({worker, true, 0, engine_chain(contents), contents});
+      made.hit.push_back(std::move(contents));
+    }
+    if (!made.hit.empty()) add_queries(made, random);
+    return made;
+  }();
+  return corpus;
+}
+
+const Corpus& tangle() {
+  static const Corpus corpus = [] {
+    Corpus made;
+    made.workers = 64;
+    made.shared_blocks = 300;
     RandomStream random(2, 1);
     std::vector<std::deque<Hashes>> held(made.workers);
     std::vector<std::size_t> blocks(made.workers);
@@ -109,7 +288,7 @@ const Corpus& churn() {
       const auto worker = static_cast<std::uint32_t>(random.next_below(made.workers));
       const Hashes chain = engine_chain(prompt);
       made.events.push_back({worker, true, 0, chain, prompt});
-      made.stored_blocks += prompt.size();
+      made.event_blocks += prompt.size();
       // The worker drops the own blocks of its oldest prompts, deepest first.
       held[worker].push_back({chain.begin() + static_cast<std::ptrdiff_t>(branch), chain.end()});
       blocks[worker] += 320 - branch;
@@ -117,6 +296,7 @@ const Corpus& churn() {
         Hashes dropped = std::move(held[worker].front());
         held[worker].pop_front();
         blocks[worker] -= dropped.size();
+        made.event_blocks += dropped.size();
         std::reverse(dropped.begin(), dropped.end());
         made.events.push_back({worker, false, 0, std::move(dropped), {}});
       }
@@ -136,10 +316,14 @@ PrefixIndex new_index(const Corpus& corpus) {
 }
 
 void apply(PrefixIndex& index, const Event& event) {
-  const Status status =
-      event.stored
-          ? index.apply(BlockStored{{event.worker}, 7, {}, event.engine_hashes, event.contents, KvTier::kDevice})
-          : index.apply(BlockRemoved{{event.worker}, event.engine_hashes, KvTier::kDevice});
+  const Status status = event.stored
+                            ? index.apply(BlockStored{{event.worker},
+                                                      7,
+                                                      event.parent == 0 ? std::nullopt : std::optional(event.parent),
+                                                      event.engine_hashes,
+                                                      event.contents,
+                                                      KvTier::kDevice})
+                            : index.apply(BlockRemoved{{event.worker}, event.engine_hashes, KvTier::kDevice});
   if (!status.ok()) std::abort();
 }
 
@@ -216,21 +400,142 @@ std::vector<PrefixQuery> prepare(const std::vector<Hashes>& queries) {
   return prepared;
 }
 
+/// Calls look_up(i) for one query after another, and then times each of them alone: p50 and p99, less an empty measurement.
+template <class LookUp>
+void run_finds(benchmark::State& state, std::size_t queries, LookUp&& look_up) {
+  std::size_t i = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    look_up(i);
+    benchmark::ClobberMemory();
+    if (++i == queries) i = 0;
+  }
+  using Clock = std::chrono::steady_clock;
+  const auto nanoseconds = [](Clock::duration time) {
+    return static_cast<double>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
+  };
+  std::vector<double> times;
+  std::vector<double> nothing;
+  for (i = 0; i < queries; ++i) {
+    const auto before = Clock::now();
+    look_up(i);
+    const auto after = Clock::now();
+    times.push_back(nanoseconds(after - before));
+    nothing.push_back(nanoseconds(Clock::now() - after));
+  }
+  std::sort(times.begin(), times.end());
+  std::sort(nothing.begin(), nothing.end());
+  state.counters["p50_ns"] = std::max(0.0, times[queries / 2] - nothing[queries / 2]);
+  state.counters["p99_ns"] = std::max(0.0, times[queries * 99 / 100] - nothing[queries / 2]);
+}
+
 void find_index(benchmark::State& state, CorpusOf made, Queries kind) {
   const Corpus& corpus = made();
+  if (corpus.hit.empty()) return state.SkipWithError("the trace is not there: set KTHENA_DATA");
   const PrefixIndex& index = filled_with<PrefixIndex>(corpus, fill_index);
   const std::vector<PrefixQuery> prepared = prepare(corpus.*kind);
   std::vector<std::uint32_t> depths(corpus.workers);
-  std::size_t i = 0;
-  for ([[maybe_unused]] auto _ : state) {
+  run_finds(state, prepared.size(), [&](std::size_t i) {
     index.find(prepared[i], {}, depths);
     benchmark::DoNotOptimize(depths.data());
-    benchmark::ClobberMemory();
-    if (++i == prepared.size()) i = 0;
-  }
+  });
   const PrefixIndexStats stats = index.stats();
   state.counters["bytes_per_membership"] =
       static_cast<double>(stats.approximate_bytes) / static_cast<double>(stats.memberships);
+  state.counters["unique_per_run"] = static_cast<double>(stats.unique_blocks) / static_cast<double>(stats.runs);
+}
+
+/// 32 queries at a time; the time is that of one.
+void find_batch_index(benchmark::State& state, CorpusOf made, Queries kind) {
+  constexpr std::size_t kQueries = 32;
+  const Corpus& corpus = made();
+  const PrefixIndex& index = filled_with<PrefixIndex>(corpus, fill_index);
+  const std::vector<PrefixQuery> prepared = prepare(corpus.*kind);
+  std::vector<const PrefixQuery*> pointers;
+  for (const PrefixQuery& query : prepared) pointers.push_back(&query);
+  std::vector<std::uint32_t> depths(kQueries * corpus.workers);
+  std::size_t i = 0;
+  while (state.KeepRunningBatch(kQueries)) {
+    index.find_batch(std::span(pointers).subspan(i, kQueries), {}, depths);
+    benchmark::DoNotOptimize(depths.data());
+    benchmark::ClobberMemory();
+    i += kQueries;
+    if (i + kQueries > pointers.size()) i = 0;
+  }
+}
+
+/// A prompt that is not there, among `roots` prompts of one block.
+void find_miss_roots(benchmark::State& state) {
+  const auto roots = static_cast<std::uint64_t>(state.range(0));
+  PrefixIndex index = PrefixIndex::create({.seed = 99}).value();
+  const WorkerId worker = index.add_worker("worker").value();
+  RandomStream random(6, 1);
+  for (std::uint64_t i = 0; i < roots; ++i) {
+    const std::uint64_t hash = random.next_u64();
+    if (!index.apply(BlockStored{worker, 7, {}, {&hash, 1}, {&hash, 1}, KvTier::kDevice}).ok()) std::abort();
+  }
+  std::vector<Hashes> cold(4096, Hashes(1));
+  for (Hashes& contents : cold) contents[0] = random.next_u64();
+  const std::vector<PrefixQuery> prepared = prepare(cold);
+  std::uint32_t depth = 0;
+  run_finds(state, prepared.size(), [&](std::size_t i) {
+    index.find(prepared[i], {}, std::span(&depth, 1));
+    benchmark::DoNotOptimize(depth);
+  });
+}
+/// Baseline: the standard map.
+void find_miss_roots_map(benchmark::State& state) {
+  ChainedMap map(1);
+  RandomStream random(6, 1);
+  for (std::int64_t i = 0; i < state.range(0); ++i) map.apply({0, true, 0, engine_chain({random.next_u64()}), {}});
+  std::vector<Hashes> cold(4096, Hashes(1));
+  for (Hashes& contents : cold) contents[0] = random.next_u64();
+  std::vector<std::uint32_t> depths(1);
+  run_finds(state, cold.size(), [&](std::size_t i) {
+    map.find(cold[i], depths);
+    benchmark::DoNotOptimize(depths.data());
+  });
+}
+
+/// gsp's prompts on so many workers, each prefix on 4 of them, all of them loaded.
+struct Pool {
+  explicit Pool(std::uint32_t workers) : index(PrefixIndex::create({.seed = 99}).value()), loads(workers) {
+    const Corpus& corpus = gsp();
+    RandomStream random(7, 1);
+    for (std::uint32_t i = 0; i < workers; ++i) {
+      (void)index.add_worker("worker" + std::to_string(i));
+      loads[i] = static_cast<std::uint32_t>(random.next_below(400));
+    }
+    for (const Event& event : corpus.events) {
+      Event moved = event;
+      moved.worker = static_cast<std::uint32_t>(mix64(event.contents[0] + event.worker) % workers);
+      apply(index, moved);
+    }
+    queries = prepare(corpus.hit);
+  }
+  PrefixIndex index;
+  std::vector<std::uint32_t> loads;
+  std::vector<PrefixQuery> queries;
+};
+void find_best(benchmark::State& state) {
+  const Pool pool(static_cast<std::uint32_t>(state.range(0)));
+  run_finds(state, pool.queries.size(),
+            [&](std::size_t i) { benchmark::DoNotOptimize(pool.index.find_best(pool.queries[i], {}, pool.loads)); });
+}
+void find_best_scan(benchmark::State& state) {
+  const Pool pool(static_cast<std::uint32_t>(state.range(0)));
+  std::vector<std::uint32_t> depths(pool.loads.size());
+  run_finds(state, pool.queries.size(), [&](std::size_t i) {
+    pool.index.find(pool.queries[i], {}, depths);
+    std::size_t best = 0;
+    std::uint64_t best_cost = ~std::uint64_t{0};
+    for (std::size_t worker = 0; worker < depths.size(); ++worker) {
+      const std::uint64_t cost = pool.loads[worker] + pool.queries[i].size_blocks() - depths[worker];
+      if (cost >= best_cost) continue;
+      best = worker;
+      best_cost = cost;
+    }
+    benchmark::DoNotOptimize(best);
+  });
 }
 
 void find_for_index(benchmark::State& state, CorpusOf made, Queries kind) {
@@ -240,27 +545,22 @@ void find_for_index(benchmark::State& state, CorpusOf made, Queries kind) {
   std::vector<WorkerId> workers(corpus.workers);
   for (std::uint32_t id = 0; id < corpus.workers; ++id) workers[corpus.workers - 1 - id] = {id};
   std::vector<std::uint32_t> depths(corpus.workers);
-  std::size_t i = 0;
-  for ([[maybe_unused]] auto _ : state) {
+  run_finds(state, prepared.size(), [&](std::size_t i) {
     index.find_for(prepared[i], workers, depths);
     benchmark::DoNotOptimize(depths.data());
-    benchmark::ClobberMemory();
-    if (++i == prepared.size()) i = 0;
-  }
+  });
 }
 
 void find_map(benchmark::State& state, CorpusOf made, Queries kind) {
   const Corpus& corpus = made();
+  if (corpus.hit.empty()) return state.SkipWithError("the trace is not there: set KTHENA_DATA");
   const std::vector<Hashes>& queries = corpus.*kind;
   const ChainedMap& map = filled_with<ChainedMap>(corpus, fill_map);
   std::vector<std::uint32_t> depths(corpus.workers);
-  std::size_t i = 0;
-  for ([[maybe_unused]] auto _ : state) {
+  run_finds(state, queries.size(), [&](std::size_t i) {
     map.find(queries[i], depths);
     benchmark::DoNotOptimize(depths.data());
-    benchmark::ClobberMemory();
-    if (++i == queries.size()) i = 0;
-  }
+  });
 }
 
 // ---- store and remove: one iteration applies the whole corpus; items are blocks
@@ -277,7 +577,7 @@ void store_index(benchmark::State& state, CorpusOf made) {
     }
     state.ResumeTiming();
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(corpus.stored_blocks) * state.iterations());
+  state.SetItemsProcessed(static_cast<std::int64_t>(corpus.event_blocks) * state.iterations());
 }
 void store_map(benchmark::State& state, CorpusOf made) {
   const Corpus& corpus = made();
@@ -291,16 +591,22 @@ void store_map(benchmark::State& state, CorpusOf made) {
     }
     state.ResumeTiming();
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(corpus.stored_blocks) * state.iterations());
+  state.SetItemsProcessed(static_cast<std::int64_t>(corpus.event_blocks) * state.iterations());
 }
 
 /// The removal of every prompt, deepest block first; blocks shared with other prompts are removed once and unknown after that.
 std::vector<Event> removals(const Corpus& corpus) {
   std::vector<Event> events;
   for (const Event& event : corpus.events) {
-    events.push_back({event.worker, false, 0, {event.engine_hashes.rbegin(), event.engine_hashes.rend()}, {}});
+    if (event.stored)
+      events.push_back({event.worker, false, 0, {event.engine_hashes.rbegin(), event.engine_hashes.rend()}, {}});
   }
   return events;
+}
+std::int64_t blocks_of(const std::vector<Event>& events) {
+  std::int64_t blocks = 0;
+  for (const Event& event : events) blocks += static_cast<std::int64_t>(event.engine_hashes.size());
+  return blocks;
 }
 void remove_index(benchmark::State& state, CorpusOf made) {
   const Corpus& corpus = made();
@@ -311,7 +617,7 @@ void remove_index(benchmark::State& state, CorpusOf made) {
     state.ResumeTiming();
     for (const Event& event : events) apply(index, event);
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(corpus.stored_blocks) * state.iterations());
+  state.SetItemsProcessed(blocks_of(events) * state.iterations());
 }
 void remove_map(benchmark::State& state, CorpusOf made) {
   const Corpus& corpus = made();
@@ -322,16 +628,19 @@ void remove_map(benchmark::State& state, CorpusOf made) {
     state.ResumeTiming();
     for (const Event& event : events) map.apply(event);
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(corpus.stored_blocks) * state.iterations());
+  state.SetItemsProcessed(blocks_of(events) * state.iterations());
 }
-/// One worker with 1/16 of gsp goes at once.
-void remove_worker(benchmark::State& state) {
+/// A worker of churn, with 16,384 blocks, goes: what remove_worker() takes, and what sweep() takes after it.
+void remove_worker(benchmark::State& state, bool sweeps) {
+  const Corpus& corpus = churn();
   for ([[maybe_unused]] auto _ : state) {
     state.PauseTiming();
     {
-      PrefixIndex index = fill_index(gsp());
-      state.ResumeTiming();
+      PrefixIndex index = fill_index(corpus);
+      if (!sweeps) state.ResumeTiming();
       if (!index.remove_worker({3}).ok()) std::abort();
+      if (sweeps) state.ResumeTiming();
+      if (sweeps) benchmark::DoNotOptimize(index.sweep(1'000'000));
       state.PauseTiming();
     }
     state.ResumeTiming();
@@ -374,32 +683,55 @@ void prepare_query_fnv(benchmark::State& state) {
 
 BENCHMARK_CAPTURE(find_index, gsp_hit, &gsp, &Corpus::hit)->Name("BM_Prefix_FindHit/gsp");
 BENCHMARK_CAPTURE(find_for_index, gsp_hit, &gsp, &Corpus::hit)->Name("BM_Prefix_FindForHit/gsp");
+BENCHMARK_CAPTURE(find_batch_index, gsp_hit, &gsp, &Corpus::hit)->Name("BM_Prefix_FindBatchHit/gsp");
 BENCHMARK_CAPTURE(find_map, gsp_hit, &gsp, &Corpus::hit)->Name("BM_Prefix_FindHitBaseline/gsp");
-BENCHMARK_CAPTURE(find_index, gsp_miss, &gsp, &Corpus::miss)->Name("BM_Prefix_FindMiss/gsp");
-BENCHMARK_CAPTURE(find_for_index, gsp_miss, &gsp, &Corpus::miss)->Name("BM_Prefix_FindForMiss/gsp");
-BENCHMARK_CAPTURE(find_map, gsp_miss, &gsp, &Corpus::miss)->Name("BM_Prefix_FindMissBaseline/gsp");
+BENCHMARK_CAPTURE(find_index, gsp_partial, &gsp, &Corpus::partial)->Name("BM_Prefix_FindPartial/gsp");
+BENCHMARK_CAPTURE(find_map, gsp_partial, &gsp, &Corpus::partial)->Name("BM_Prefix_FindPartialBaseline/gsp");
 BENCHMARK_CAPTURE(find_index, gsp_cold, &gsp, &Corpus::cold)->Name("BM_Prefix_FindCold/gsp");
-BENCHMARK_CAPTURE(find_for_index, gsp_cold, &gsp, &Corpus::cold)->Name("BM_Prefix_FindForCold/gsp");
 BENCHMARK_CAPTURE(find_map, gsp_cold, &gsp, &Corpus::cold)->Name("BM_Prefix_FindColdBaseline/gsp");
+BENCHMARK_CAPTURE(find_index, churn_hit, &churn, &Corpus::hit)->Name("BM_Prefix_FindHit/churn");
+BENCHMARK_CAPTURE(find_for_index, churn_hit, &churn, &Corpus::hit)->Name("BM_Prefix_FindForHit/churn");
+BENCHMARK_CAPTURE(find_batch_index, churn_hit, &churn, &Corpus::hit)->Name("BM_Prefix_FindBatchHit/churn");
+BENCHMARK_CAPTURE(find_map, churn_hit, &churn, &Corpus::hit)->Name("BM_Prefix_FindHitBaseline/churn");
+BENCHMARK_CAPTURE(find_index, churn_partial, &churn, &Corpus::partial)->Name("BM_Prefix_FindPartial/churn");
+BENCHMARK_CAPTURE(find_map, churn_partial, &churn, &Corpus::partial)->Name("BM_Prefix_FindPartialBaseline/churn");
+BENCHMARK_CAPTURE(find_index, churn_cold, &churn, &Corpus::cold)->Name("BM_Prefix_FindCold/churn");
+BENCHMARK_CAPTURE(find_map, churn_cold, &churn, &Corpus::cold)->Name("BM_Prefix_FindColdBaseline/churn");
+BENCHMARK_CAPTURE(find_index, tangle_hit, &tangle, &Corpus::hit)->Name("BM_Prefix_FindHit/tangle");
+BENCHMARK_CAPTURE(find_for_index, tangle_hit, &tangle, &Corpus::hit)->Name("BM_Prefix_FindForHit/tangle");
+BENCHMARK_CAPTURE(find_batch_index, tangle_hit, &tangle, &Corpus::hit)->Name("BM_Prefix_FindBatchHit/tangle");
+BENCHMARK_CAPTURE(find_map, tangle_hit, &tangle, &Corpus::hit)->Name("BM_Prefix_FindHitBaseline/tangle");
+BENCHMARK_CAPTURE(find_index, tangle_partial, &tangle, &Corpus::partial)->Name("BM_Prefix_FindPartial/tangle");
+BENCHMARK_CAPTURE(find_map, tangle_partial, &tangle, &Corpus::partial)->Name("BM_Prefix_FindPartialBaseline/tangle");
+BENCHMARK_CAPTURE(find_index, tangle_cold, &tangle, &Corpus::cold)->Name("BM_Prefix_FindCold/tangle");
+BENCHMARK_CAPTURE(find_map, tangle_cold, &tangle, &Corpus::cold)->Name("BM_Prefix_FindColdBaseline/tangle");
+BENCHMARK_CAPTURE(find_index, mooncake_hit, &mooncake, &Corpus::hit)->Name("BM_Prefix_FindHit/mooncake");
+BENCHMARK_CAPTURE(find_map, mooncake_hit, &mooncake, &Corpus::hit)->Name("BM_Prefix_FindHitBaseline/mooncake");
+BENCHMARK(find_miss_roots)->Name("BM_Prefix_FindMiss")->RangeMultiplier(10)->Range(1, 1'000'000);
+BENCHMARK(find_miss_roots_map)->Name("BM_Prefix_FindMissBaseline")->Arg(1)->Arg(1000)->Arg(1'000'000);
+BENCHMARK(find_best)->Name("BM_Prefix_FindBest")->Arg(64)->Arg(1024);
+BENCHMARK(find_best_scan)->Name("BM_Prefix_FindBestBaseline")->Arg(64)->Arg(1024);
 BENCHMARK_CAPTURE(store_index, gsp, &gsp)->Name("BM_Prefix_Store/gsp")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(store_map, gsp, &gsp)->Name("BM_Prefix_StoreBaseline/gsp")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(remove_index, gsp, &gsp)->Name("BM_Prefix_Remove/gsp")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(remove_map, gsp, &gsp)->Name("BM_Prefix_RemoveBaseline/gsp")->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(find_index, churn_hit, &churn, &Corpus::hit)->Name("BM_Prefix_FindHit/churn");
-BENCHMARK_CAPTURE(find_for_index, churn_hit, &churn, &Corpus::hit)->Name("BM_Prefix_FindForHit/churn");
-BENCHMARK_CAPTURE(find_map, churn_hit, &churn, &Corpus::hit)->Name("BM_Prefix_FindHitBaseline/churn");
-BENCHMARK_CAPTURE(find_index, churn_miss, &churn, &Corpus::miss)->Name("BM_Prefix_FindMiss/churn");
-BENCHMARK_CAPTURE(find_for_index, churn_miss, &churn, &Corpus::miss)->Name("BM_Prefix_FindForMiss/churn");
-BENCHMARK_CAPTURE(find_map, churn_miss, &churn, &Corpus::miss)->Name("BM_Prefix_FindMissBaseline/churn");
-BENCHMARK_CAPTURE(find_index, churn_cold, &churn, &Corpus::cold)->Name("BM_Prefix_FindCold/churn");
-BENCHMARK_CAPTURE(find_for_index, churn_cold, &churn, &Corpus::cold)->Name("BM_Prefix_FindForCold/churn");
-BENCHMARK_CAPTURE(find_map, churn_cold, &churn, &Corpus::cold)->Name("BM_Prefix_FindColdBaseline/churn");
 BENCHMARK_CAPTURE(store_index, churn, &churn)->Name("BM_Prefix_Store/churn")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(store_map, churn, &churn)->Name("BM_Prefix_StoreBaseline/churn")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(remove_index, churn, &churn)->Name("BM_Prefix_Remove/churn")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(remove_map, churn, &churn)->Name("BM_Prefix_RemoveBaseline/churn")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(store_index, tangle, &tangle)->Name("BM_Prefix_Store/tangle")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(store_map, tangle, &tangle)->Name("BM_Prefix_StoreBaseline/tangle")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(remove_index, tangle, &tangle)->Name("BM_Prefix_Remove/tangle")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(remove_map, tangle, &tangle)->Name("BM_Prefix_RemoveBaseline/tangle")->Unit(benchmark::kMillisecond);
 // Few iterations: each fills an index first.
-BENCHMARK(remove_worker)->Name("BM_Prefix_RemoveWorker/gsp")->Unit(benchmark::kMicrosecond)->Iterations(20);
+BENCHMARK_CAPTURE(remove_worker, only, false)
+    ->Name("BM_Prefix_RemoveWorker")
+    ->Unit(benchmark::kMicrosecond)
+    ->Iterations(10);
+BENCHMARK_CAPTURE(remove_worker, sweep, true)
+    ->Name("BM_Prefix_RemoveWorkerSweep")
+    ->Unit(benchmark::kMicrosecond)
+    ->Iterations(10);
 BENCHMARK(prepare_query)->Name("BM_Prefix_PrepareQuery")->Arg(4096);
 BENCHMARK(prepare_query_fnv)->Name("BM_Prefix_PrepareQueryBaseline")->Arg(4096);
 

@@ -5,6 +5,7 @@
 #include "kthena/prefix/index.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <string>
 #include <utility>
@@ -34,8 +35,103 @@ using detail::Worker;
 
 namespace {
 
-/// Blocks of an event whose table entries are fetched ahead.
-constexpr std::size_t kAhead = 8;
+/// The hashes of an event's engine hashes, a few blocks ahead of their use, so that their table entries are on the way.
+class Ahead {
+ public:
+  Ahead(const Worker& worker, std::span<const std::uint64_t> engine_hashes) noexcept
+      : worker_(worker), engine_hashes_(engine_hashes) {
+    for (std::size_t i = 0; i < std::min(kTags, engine_hashes.size()); ++i) fetch_tags(i);
+    for (std::size_t i = 0; i < std::min(kSlots, engine_hashes.size()); ++i) worker_.blocks.prefetch_slot(hashed_[i]);
+  }
+  /// The hash of engine_hashes[i]; i = 0, 1, 2 ...
+  std::uint64_t next(std::size_t i) noexcept {
+    const std::uint64_t hashed = hashed_[i % kTags];
+    if (i + kTags < engine_hashes_.size()) fetch_tags(i + kTags);
+    if (i + kSlots < engine_hashes_.size()) worker_.blocks.prefetch_slot(hashed_[(i + kSlots) % kTags]);
+    return hashed;
+  }
+
+ private:
+  static constexpr std::size_t kTags = 16;
+  static constexpr std::size_t kSlots = 8;
+
+  void fetch_tags(std::size_t i) noexcept {
+    worker_.blocks.prefetch_tags(hashed_[i % kTags] = worker_.hash.hash(engine_hashes_[i]));
+  }
+
+  const Worker& worker_;
+  std::span<const std::uint64_t> engine_hashes_;
+  std::uint64_t hashed_[kTags];
+};
+
+/// The fastest of a set of tiers, which is not empty.
+constexpr std::uint32_t fastest(std::uint32_t tiers) noexcept {
+  return static_cast<std::uint32_t>(std::countr_zero(tiers));
+}
+
+/// Queries that find_batch() walks at once.
+constexpr std::size_t kBatch = 8;
+
+/// Writes the depths of all holders of a run. True if one of them reaches what comes behind the match.
+struct Depths {
+  std::uint32_t* depths;
+
+  bool operator()(const Run& run, std::uint32_t matched) const noexcept {
+    bool further = false;
+    const detail::Holder* holder = run.holders();
+    for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
+      depths[holder->worker] = run.start + std::min<std::uint32_t>(holder->cutoff, matched);
+      further |= holder->cutoff >= matched;
+    }
+    return further;
+  }
+};
+
+/// The same for workers whose bit is set.
+struct SelectedDepths {
+  std::uint32_t* depths;
+  std::span<const std::uint64_t> selected;
+
+  bool operator()(const Run& run, std::uint32_t matched) const noexcept {
+    bool further = false;
+    const detail::Holder* holder = run.holders();
+    for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
+      const std::size_t word = detail::word_of(holder->worker);
+      if (word >= selected.size() || (selected[word] & detail::bit_of(holder->worker)) == 0) continue;
+      depths[holder->worker] = run.start + std::min<std::uint32_t>(holder->cutoff, matched);
+      further |= holder->cutoff >= matched;
+    }
+    return further;
+  }
+};
+
+/// The best worker so far, by cost and then by a seeded hash of its id.
+class BestPick {
+ public:
+  BestPick(std::span<const std::uint32_t> loads, const PickRule& rule, std::size_t blocks) noexcept
+      : loads_(loads), rule_(rule), blocks_(blocks) {}
+
+  void offer(std::uint32_t worker, std::uint32_t depth) noexcept {
+    const std::uint64_t cost = loads_[worker] + std::uint64_t{rule_.block_cost} * (blocks_ - depth);
+    if (cost > best_.cost) return;
+    const std::uint64_t tie = mix64(rule_.tie_seed ^ worker);
+    if (cost == best_.cost && (tie > tie_ || (tie == tie_ && depth < best_.depth))) return;
+    best_ = {{worker}, depth, cost};
+    tie_ = tie;
+  }
+  /// The least cost of a worker with this load that holds nothing, and whether such a one can still win.
+  [[nodiscard]] bool may_win(std::uint32_t load) const noexcept {
+    return load + std::uint64_t{rule_.block_cost} * blocks_ <= best_.cost;
+  }
+  [[nodiscard]] Pick pick() const noexcept { return best_.worker.valid() ? best_ : Pick{}; }
+
+ private:
+  std::span<const std::uint32_t> loads_;
+  PickRule rule_;
+  std::size_t blocks_;
+  Pick best_{{}, 0, ~std::uint64_t{0}};
+  std::uint64_t tie_ = ~std::uint64_t{0};
+};
 
 }  // namespace
 
@@ -63,6 +159,10 @@ struct PrefixIndex::State {
   /// The worker lost a block in all tiers, or says that it is another one.
   void release(std::uint32_t id, const Holding& holding);
   void hold(std::uint32_t id, detail::RunId run, std::uint32_t first, std::uint32_t last);
+  /// Tiers of all engine hashes of the worker at a place: a walk over its table, for those rare places that have several.
+  [[nodiscard]] std::uint32_t tiers_at(std::uint32_t id, Place place) const;
+  /// A holding of the worker at this place now has these tiers.
+  void note_tier(std::uint32_t id, Place place, std::uint32_t tiers);
   /// Drops what the worker holds, `budget` places of its table at most. Gives what is left of the budget.
   std::size_t drop(std::uint32_t id, std::size_t budget);
   /// The worker is as a new one.
@@ -138,34 +238,28 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
   Worker& worker = workers[id];
   const std::span<const std::uint64_t> hashes = event.engine_hashes;
   // Orphans may hang on to any block, and grow the tree there: one block at a time.
-  const bool one = orphans.size() != 0;
+  const bool single = orphans.size() != 0;
+  const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;  // nothing to note about tiers
   const Stretch stretch =
-      tree.extend(parent, event.namespace_key, event.content_hashes.subspan(first, one ? 1 : std::dynamic_extent));
+      tree.extend(parent, event.namespace_key, event.content_hashes.subspan(first, single ? 1 : std::dynamic_extent));
   Holding claim;
   claim.at = stretch.run;
   claim.tiers = detail::tier_bit(event.tier) & 0xF;
   if (first != 0 || event.parent) {
     claim.parent_tag = detail::parent_tag(worker.hash.hash(first == 0 ? *event.parent : hashes[first - 1])) & 0xFFFF;
   }
-  std::uint64_t ahead[kAhead];
-  for (std::size_t i = 0; i < std::min<std::size_t>(kAhead, stretch.count); ++i) {
-    worker.blocks.prefetch(ahead[i] = worker.hash.hash(hashes[first + i]));
-  }
+  Ahead ahead(worker, hashes.subspan(first, stretch.count));
   const std::uint32_t end = stretch.offset + stretch.count;
   std::uint32_t unheld = stretch.offset;  // from here to the block at hand the tree was not told yet
   bool placed = false;                    // the last block is new at its place
   for (std::uint32_t i = 0; i < stretch.count; ++i) {
     claim.engine_hash = hashes[first + i];
     claim.offset = (stretch.offset + i) & 0xFFF;
-    const std::uint64_t hashed = ahead[i % kAhead];
-    if (i + kAhead < stretch.count) {
-      worker.blocks.prefetch(ahead[i % kAhead] = worker.hash.hash(hashes[first + i + kAhead]));
-    }
-    Holding* const known = worker.find(claim.engine_hash, hashed);
+    const std::uint64_t hashed = ahead.next(i);
+    const auto [known, is_new] = worker.blocks.find_or_insert(
+        hashed, claim, [&claim](const Holding& one) { return one.engine_hash == claim.engine_hash; });
     placed = true;
-    if (known == nullptr) {
-      worker.blocks.insert(hashed, claim);
-    } else {
+    if (!is_new) {
       const Holding before = std::exchange(*known, claim);
       const bool same = before.placed() && before.place() == claim.place();
       hold(id, stretch.run, unheld, claim.offset + (same ? 0u : 1u));  // before the release, which may free runs
@@ -178,12 +272,17 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
         release(id, before);
       }
     }
+    if (!fast) {
+      hold(id, stretch.run, unheld, claim.offset + 1u);
+      unheld = claim.offset + 1u;
+      note_tier(id, known->place(), known->tiers);
+    }
     claim.parent_tag = detail::parent_tag(hashed) & 0xFFFF;
   }
   hold(id, stretch.run, unheld, end);
   tree.settle();
   parent = {stretch.run, end - 1};
-  if (one && placed) place_waiting(id, hashes[first], parent);
+  if (single && placed) place_waiting(id, hashes[first], parent);
   return stretch.count;
 }
 
@@ -197,7 +296,9 @@ Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Hol
             : orphans[known->at].content == orphan.content && orphans[known->at].namespace_key == orphan.namespace_key;
     if (same_content && known->parent_tag == claim.parent_tag) {
       known->tiers |= claim.tiers;
-      return known->placed() ? known->place() : Place{};
+      if (!known->placed()) return {};
+      note_tier(id, known->place(), known->tiers);
+      return known->place();
     }
     const Holding before = *known;
     worker.blocks.erase(hashed, known);
@@ -243,6 +344,7 @@ void PrefixIndex::State::place_waiting(std::uint32_t id, std::uint64_t engine_ha
         holding.at = child.run;
         holding.offset = child.offset & 0xFFF;
         hold(id, child.run, child.offset, child.offset + 1);
+        note_tier(id, holding.place(), holding.tiers);
         tree.settle();
         parents.emplace_back(orphan.engine_hash, Place{child.run, child.offset});
       }
@@ -266,6 +368,21 @@ void PrefixIndex::State::hold(std::uint32_t id, detail::RunId run, std::uint32_t
   counts.memberships += fresh;
 }
 
+std::uint32_t PrefixIndex::State::tiers_at(std::uint32_t id, Place place) const {
+  std::uint32_t tiers = 0;
+  detail::TagTable<Holding, detail::HoldingUpperHash>::Cursor all;
+  (void)workers[id].blocks.visit(all, std::numeric_limits<std::size_t>::max(), [&](const Holding& holding) {
+    if (holding.placed() && holding.place() == place) tiers |= holding.tiers;
+  });
+  return tiers;
+}
+
+void PrefixIndex::State::note_tier(std::uint32_t id, Place place, std::uint32_t tiers) {
+  if (fastest(tiers) == 0 && tree.slow_of(id) == 0) return;
+  if (workers[id].duplicates.contains(detail::duplicate_key(place))) tiers = tiers_at(id, place);
+  tree.set_tier(id, place, fastest(tiers));
+}
+
 void PrefixIndex::State::release(std::uint32_t id, const Holding& holding) {
   Worker& worker = workers[id];
   if (!holding.placed()) {
@@ -275,6 +392,7 @@ void PrefixIndex::State::release(std::uint32_t id, const Holding& holding) {
   }
   if (const auto it = worker.duplicates.find(detail::duplicate_key(holding.place())); it != worker.duplicates.end()) {
     if (--it->second == 0) worker.duplicates.erase(it);
+    if (tree.slow_of(id) != 0) tree.set_tier(id, holding.place(), fastest(tiers_at(id, holding.place())));
     return;
   }
   --worker.memberships;
@@ -298,22 +416,19 @@ Status PrefixIndex::State::apply(const BlockRemoved& event) {
     counts.memberships -= last - first;
     tree.release(id, std::exchange(run, kNoRun), first, last);
   };
-  std::uint64_t ahead[kAhead];
-  for (std::size_t i = 0; i < std::min(kAhead, hashes.size()); ++i) {
-    worker.blocks.prefetch(ahead[i] = worker.hash.hash(hashes[i]));
-  }
+  Ahead ahead(worker, hashes);
   for (std::size_t i = 0; i < hashes.size(); ++i) {
-    const std::uint64_t hashed = ahead[i % kAhead];
-    if (i + kAhead < hashes.size()) {
-      worker.blocks.prefetch(ahead[i % kAhead] = worker.hash.hash(hashes[i + kAhead]));
-    }
+    const std::uint64_t hashed = ahead.next(i);
     Holding* const known = worker.find(hashes[i], hashed);
     if (known == nullptr || (known->tiers & tier) == 0) {
       ++counts.unknown_removes;
       continue;
     }
     known->tiers = known->tiers & ~tier & 0xF;
-    if (known->tiers != 0) continue;
+    if (known->tiers != 0) {
+      if (known->placed()) note_tier(id, known->place(), known->tiers);
+      continue;
+    }
     const Holding gone = *known;
     worker.blocks.erase(hashed, known);
     if (!gone.placed() || !worker.duplicates.empty()) {
@@ -387,31 +502,12 @@ void PrefixIndex::State::select(std::span<const std::uint64_t> candidates, std::
 }
 
 void PrefixIndex::State::find(const PrefixQuery& query, std::uint32_t* depths) const noexcept {
-  tree.walk(query.namespace_key(), query.contents(), checkpoints(query),
-            [depths](const Run& run, std::uint32_t matched) {
-              bool further = false;
-              const detail::Holder* holder = run.holders();
-              for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
-                depths[holder->worker] = run.start + std::min<std::uint32_t>(holder->cutoff, matched);
-                further |= holder->cutoff >= matched;
-              }
-              return further;
-            });
+  tree.walk(query.namespace_key(), query.contents(), checkpoints(query), Depths{depths});
 }
 
 void PrefixIndex::State::find(const PrefixQuery& query, std::span<const std::uint64_t> selected,
                               std::uint32_t* depths) const noexcept {
-  tree.walk(query.namespace_key(), query.contents(), checkpoints(query), [&](const Run& run, std::uint32_t matched) {
-    bool further = false;
-    const detail::Holder* holder = run.holders();
-    for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
-      const std::size_t word = detail::word_of(holder->worker);
-      if (word >= selected.size() || (selected[word] & detail::bit_of(holder->worker)) == 0) continue;
-      depths[holder->worker] = run.start + std::min<std::uint32_t>(holder->cutoff, matched);
-      further |= holder->cutoff >= matched;
-    }
-    return further;
-  });
+  tree.walk(query.namespace_key(), query.contents(), checkpoints(query), SelectedDepths{depths, selected});
 }
 
 Result<PrefixIndex> PrefixIndex::create(const PrefixIndexOptions& options) {
@@ -540,6 +636,115 @@ void PrefixIndex::find_for(const PrefixQuery& query, std::span<const WorkerId> w
   for (std::size_t word = 0; word < words.size(); ++word) words[word] &= state_->alive[word];
   state_->find(query, words, table.depths());
   table.write(workers, depths);
+}
+
+void PrefixIndex::find_batch(std::span<const PrefixQuery* const> queries, std::span<const std::uint64_t> candidates,
+                             std::span<std::uint32_t> depths) const noexcept {
+  const std::size_t limit = worker_limit();
+  std::fill(depths.begin(), depths.end(), 0);
+  detail::WorkerSet selected(limit);
+  const bool all = candidates.empty() && state_->unswept.empty();
+  if (!all) state_->select(candidates, limit, selected.words());
+  RunTree::Walker walkers[kBatch];
+  for (std::size_t first = 0; first < queries.size(); first += kBatch) {
+    const std::size_t count = std::min(kBatch, queries.size() - first);
+    std::size_t walking = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const PrefixQuery& query = *queries[first + i];
+      walkers[i] = {query.namespace_key(), query.contents(), state_->checkpoints(query)};
+      walking += state_->tree.start(walkers[i]);
+    }
+    // All of them take a step at a time, so that the memory each one waits for comes while the others work.
+    while (walking != 0) {
+      for (std::size_t i = 0; i < count; ++i) state_->tree.arrive(walkers[i]);
+      walking = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!walkers[i].walking()) continue;
+        std::uint32_t* const own = depths.data() + (first + i) * limit;
+        walking += all ? state_->tree.step(walkers[i], Depths{own})
+                       : state_->tree.step(walkers[i], SelectedDepths{own, selected.words()});
+      }
+    }
+  }
+}
+
+void PrefixIndex::find_tiers(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
+                             std::span<std::uint32_t> depths) const noexcept {
+  constexpr std::size_t kSlowest = kTiers - 1;
+  const State& state = *state_;
+  const std::size_t limit = worker_limit();
+  std::fill_n(depths.begin(), kSlowest * limit, ~std::uint32_t{0});
+  std::uint32_t* const any = depths.data() + kSlowest * limit;
+  std::fill_n(any, limit, 0);
+  detail::WorkerSet selected(limit);
+  state.select(candidates, limit, selected.words());
+  const SelectedDepths visit{any, selected.words()};
+  RunTree::Walker walker{query.namespace_key(), query.contents(), state.checkpoints(query)};
+  for (bool walking = state.tree.start(walker); walking;) {
+    state.tree.arrive(walker);
+    if (!walker.walking()) break;
+    const detail::RunId id = walker.run;
+    walking = state.tree.step(walker, [&](const Run& run, std::uint32_t matched) {
+      state.tree.for_each_slow(run, id, [&](std::uint32_t worker, std::uint32_t offset, std::uint32_t tier) {
+        if (worker >= limit || offset >= matched) return;
+        for (std::size_t faster = 0; faster < tier; ++faster) {
+          std::uint32_t& depth = depths[faster * limit + worker];
+          depth = std::min(depth, run.start + offset);
+        }
+      });
+      return visit(run, matched);
+    });
+  }
+  for (std::size_t tier = 0; tier < kSlowest; ++tier) {
+    for (std::size_t worker = 0; worker < limit; ++worker) {
+      std::uint32_t& depth = depths[tier * limit + worker];
+      depth = std::min(depth, any[worker]);
+    }
+  }
+}
+
+Pick PrefixIndex::find_best(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
+                            std::span<const std::uint32_t> loads, const PickRule& rule) const noexcept {
+  const std::size_t size = std::min(worker_limit(), loads.size());
+  detail::WorkerSet selected(size);
+  const std::span<std::uint64_t> words = selected.words();
+  state_->select(candidates, size, words);
+  BestPick best(loads, rule, query.size_blocks());
+  // A worker's cost only falls as deeper runs are seen, and the offer of the deepest one is the true one: no depth is written anywhere.
+  state_->tree.walk(query.namespace_key(), query.contents(), state_->checkpoints(query),
+                    [&](const Run& run, std::uint32_t matched) {
+                      bool further = false;
+                      const detail::Holder* holder = run.holders();
+                      for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
+                        const std::size_t word = detail::word_of(holder->worker);
+                        if (word >= words.size() || (words[word] & detail::bit_of(holder->worker)) == 0) continue;
+                        best.offer(holder->worker, run.start + std::min<std::uint32_t>(holder->cutoff, matched));
+                        further |= holder->cutoff >= matched;
+                      }
+                      return further;
+                    });
+  // Those that hold nothing: only the least loaded can win.
+  std::uint32_t least_of[detail::words_for(detail::kMaxWorkers)];
+  std::uint32_t least = ~std::uint32_t{0};
+  for (std::size_t word = 0; word < words.size(); ++word) {
+    const std::uint32_t* const own = loads.data() + 64 * word;
+    std::uint32_t of_word = ~std::uint32_t{0};
+    if (words[word] == ~std::uint64_t{0}) {
+      for (std::size_t i = 0; i < 64; ++i) of_word = std::min(of_word, own[i]);
+    } else {
+      detail::for_each_worker(word, words[word],
+                              [&](std::uint32_t worker) { of_word = std::min(of_word, loads[worker]); });
+    }
+    least_of[word] = of_word;
+    least = std::min(least, of_word);
+  }
+  for (std::size_t word = 0; word < words.size() && best.may_win(least); ++word) {
+    if (least_of[word] != least) continue;
+    detail::for_each_worker(word, words[word], [&](std::uint32_t worker) {
+      if (loads[worker] == least) best.offer(worker, 0);
+    });
+  }
+  return best.pick();
 }
 
 PrefixIndexStats PrefixIndex::stats() const noexcept {

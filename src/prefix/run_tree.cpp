@@ -40,7 +40,8 @@ RunTree::RunTree(std::uint64_t content_seed, std::uint64_t secret, std::uint64_t
       root_secret_(mix64(secret + 1)),
       child_secret_(mix64(secret + 2)),
       edge_mask_(edge_mask),
-      gaps_(0, kthena::detail::Hash{mix64(secret + 3)}) {}
+      gaps_(0, kthena::detail::Hash{mix64(secret + 3)}),
+      slow_(0, kthena::detail::Hash{mix64(secret + 4)}) {}
 
 RunTree::~RunTree() { clear(); }
 
@@ -54,7 +55,9 @@ void RunTree::clear() noexcept {
   chunks_ = std::vector<Chunk>();
   edges_.clear();
   gaps_ = kthena::detail::HashMap<RunId, Gaps>(0, gaps_.hash_function());
-  gaps_of_ = {};
+  gaps_of_ = std::vector<std::uint32_t>();
+  slow_ = kthena::detail::HashMap<RunId, std::vector<Slow>>(0, slow_.hash_function());
+  slow_of_ = std::vector<std::uint32_t>();
   free_ = kNoRun;
   runs_ = 0;
   held_ = 0;
@@ -400,6 +403,7 @@ void RunTree::reach(RunId id, std::uint32_t worker, std::uint32_t cutoff) {
 
 void RunTree::release(std::uint32_t worker, RunId id, std::uint32_t first, std::uint32_t last) {
   Run& run = at(id);
+  forget_tiers(id, worker, first, last);
   Holder* const known = holder(run, worker);
   const std::uint32_t cutoff = known == nullptr ? 0 : known->cutoff;
   if (last > cutoff) {
@@ -450,6 +454,7 @@ void RunTree::unreach_children(RunId id, std::uint32_t worker, std::uint32_t cut
 
 void RunTree::drop(std::uint32_t worker, RunId id) {
   Run& run = at(id);
+  forget_tiers(id, worker, 0, run.length);
   if (Holder* const known = holder(run, worker); known != nullptr) {
     const std::uint32_t before = known->cutoff;
     remove_holder(run, known);
@@ -457,8 +462,8 @@ void RunTree::drop(std::uint32_t worker, RunId id) {
   }
   if (run.has_gaps) {
     Gaps& gaps = gaps_.find(id)->second;
-    gaps_of_[worker] -=
-        static_cast<std::uint32_t>(std::erase_if(gaps, [worker](const Gap& gap) { return gap.worker == worker; }));
+    const auto erased = std::erase_if(gaps, [worker](const Gap& gap) { return gap.worker == worker; });
+    if (erased != 0) gaps_of_[worker] -= static_cast<std::uint32_t>(erased);
     keep_gaps(id, gaps);
   }
   settle(id);
@@ -521,6 +526,35 @@ void RunTree::keep_gaps(RunId id, Gaps& gaps) {
   at(id).has_gaps = false;
 }
 
+// ---- tiers
+
+void RunTree::set_tier(std::uint32_t worker, Place place, std::uint32_t tier) {
+  if (tier == 0) return forget_tiers(place.run, worker, place.offset, place.offset + 1);
+  if (slow_of_.size() <= worker) slow_of_.resize(worker + 1);
+  std::vector<Slow>& all = slow_[place.run];
+  at(place.run).has_slow = true;
+  const auto it =
+      std::lower_bound(all.begin(), all.end(), std::pair(worker, place.offset), [](const Slow& one, const auto& key) {
+        return std::pair<std::uint32_t, std::uint32_t>(one.worker, one.offset) < key;
+      });
+  if (it != all.end() && it->worker == worker && it->offset == place.offset) {
+    it->tier = narrow(tier);
+    return;
+  }
+  all.insert(it, Slow{narrow(worker), narrow(place.offset), narrow(tier)});
+  ++slow_of_[worker];
+}
+
+void RunTree::forget_tiers(RunId id, std::uint32_t worker, std::uint32_t first, std::uint32_t last) {
+  if (slow_of(worker) == 0 || !at(id).has_slow) return;
+  std::vector<Slow>& all = slow_.find(id)->second;
+  slow_of_[worker] -= static_cast<std::uint32_t>(std::erase_if(
+      all, [&](const Slow& one) { return one.worker == worker && one.offset >= first && one.offset < last; }));
+  if (!all.empty()) return;
+  slow_.erase(id);
+  at(id).has_slow = false;
+}
+
 std::size_t RunTree::gap_blocks() const noexcept {
   std::size_t blocks = 0;
   for (const auto& [run, gaps] : gaps_) {
@@ -534,6 +568,8 @@ std::size_t RunTree::heap_bytes() const noexcept {
                       kthena::detail::heap_bytes(gaps_of_) + chunks_.size() * (kChunkRuns * sizeof(Run) + kLine) +
                       array_bytes_;
   for (const auto& [run, gaps] : gaps_) bytes += kthena::detail::heap_bytes(gaps);
+  bytes += kthena::detail::heap_bytes(slow_) + kthena::detail::heap_bytes(slow_of_);
+  for (const auto& [run, slow] : slow_) bytes += kthena::detail::heap_bytes(slow);
   return bytes;
 }
 

@@ -8,6 +8,7 @@
 //   reach    A worker *reaches* a block when it holds it and every block before it. `cutoff` = how many leading blocks of the run the
 //            worker reaches; those with a cutoff > 0 are the run's holders.
 //   gaps     Blocks a worker holds and does not reach, because there is a hole before them, lie in a side table that is normally empty.
+//   tiers    The same is done for blocks that are not in the fastest tier.
 //   lookup   Compares one checkpoint per run, the 15 contents at most behind it, and on a difference the checkpoints by halves and
 //            16 contents. An edge to a child is found in a TagTable by a keyed hash and verified in the child.
 //   Cost     find: about six cache lines per run. hold, release: O(1) per stretch of blocks when a worker fills and evicts from the tail; a
@@ -82,6 +83,7 @@ struct Run {
   RunId next_sibling = kNoRun;
   RunId previous_sibling = kNoRun;
   bool has_gaps = false;
+  bool has_slow = false;  ///< some blocks are not in the fastest tier
 
   Run() noexcept : few{} {}
   [[nodiscard]] const Holder* holders() const noexcept { return holder_capacity == 0 ? few : many; }
@@ -124,6 +126,18 @@ class RunTree {
   void release(std::uint32_t worker, RunId run, std::uint32_t first, std::uint32_t last);
   /// The worker holds nothing of this run. For one that goes altogether: its counts in other runs are not kept.
   void drop(std::uint32_t worker, RunId run);
+  /// The fastest tier that the worker has a block in. It is forgotten with the block.
+  void set_tier(std::uint32_t worker, Place place, std::uint32_t tier);
+  /// Blocks of the worker that are not in tier 0.
+  [[nodiscard]] std::uint32_t slow_of(std::uint32_t worker) const noexcept {
+    return worker < slow_of_.size() ? slow_of_[worker] : 0;
+  }
+  /// Calls visit(worker, offset, tier) for blocks of a run that are not in tier 0, by worker and offset.
+  template <class Visit>
+  void for_each_slow(const Run& run, RunId id, Visit&& visit) const noexcept {
+    if (!run.has_slow) return;
+    for (const Slow& slow : slow_.find(id)->second) visit(slow.worker, slow.offset, slow.tier);
+  }
   /// Whether the worker holds something of the run. The run may be gone since, or be another one.
   [[nodiscard]] bool in(std::uint32_t worker, RunId run) const noexcept;
   /// Frees everything.
@@ -131,8 +145,26 @@ class RunTree {
 
   // ---- lookup
 
-  /// Walks the runs of a query from the start. visit(run, matched), for each run on its way and the blocks of it that match, says whether
-  /// the walk goes on to the child behind them. `checkpoints` may be null; they must be the contents'.
+  /// A query on its way down.
+  struct Walker {
+    std::uint64_t namespace_key = 0;
+    std::span<const std::uint64_t> contents;
+    const std::uint64_t* checkpoints = nullptr;  ///< null: they are not the contents' under this tree's seed
+    std::uint64_t hash = 0;                      ///< of the edge to the next run
+    std::size_t depth = 0;                       ///< blocks before it
+    RunId run = kNoRun;                          ///< before arrive(): where it came from
+    std::uint32_t offset = 0;                    ///< blocks of that run before the edge
+    bool ended = false;
+
+    [[nodiscard]] bool walking() const noexcept { return !ended; }
+  };
+  /// True if there is something to walk: then arrive() and step() in turn, until step() is false or arrive() has ended it.
+  bool start(Walker& walker) const noexcept;
+  void arrive(Walker& walker) const noexcept;
+  /// Calls visit(run, matched) with the blocks of the run that match; it says whether to go on to the child behind them.
+  template <class Visit>
+  bool step(Walker& walker, Visit&& visit) const noexcept;
+  /// All steps of one query.
   template <class Visit>
   void walk(std::uint64_t namespace_key, std::span<const std::uint64_t> contents, const std::uint64_t* checkpoints,
             Visit&& visit) const noexcept;
@@ -165,6 +197,12 @@ class RunTree {
     std::uint16_t last;
   };
   using Gaps = std::vector<Gap>;
+  /// A block that a worker holds, but not in tier 0. Sorted by worker and offset.
+  struct Slow {
+    std::uint16_t worker;
+    std::uint16_t offset;
+    std::uint16_t tier;
+  };
 
   [[nodiscard]] Run& at(RunId run) noexcept { return chunks_[run / kChunkRuns].runs[run % kChunkRuns]; }
   [[nodiscard]] const Run& at(RunId run) const noexcept { return chunks_[run / kChunkRuns].runs[run % kChunkRuns]; }
@@ -221,6 +259,8 @@ class RunTree {
     return worker < gaps_of_.size() ? gaps_of_[worker] : 0;
   }
 
+  void forget_tiers(RunId id, std::uint32_t worker, std::uint32_t first, std::uint32_t last);
+
   /// The worker now reaches `cutoff` blocks of the run; what follows on in children is reached as well.
   void reach(RunId id, std::uint32_t worker, std::uint32_t cutoff);
   /// The worker no longer reaches children of the run beyond `cutoff`, nor what follows on in theirs.
@@ -241,6 +281,8 @@ class RunTree {
   RunId extended_ = kNoRun;  // settle() has not come yet
   kthena::detail::HashMap<RunId, Gaps> gaps_;
   std::vector<std::uint32_t> gaps_of_;  // by worker: gaps in the side table
+  kthena::detail::HashMap<RunId, std::vector<Slow>> slow_;
+  std::vector<std::uint32_t> slow_of_;  // by worker: blocks in that side table
   std::size_t runs_ = 0;
   std::size_t held_ = 0;
   std::size_t array_bytes_ = 0;
@@ -279,20 +321,45 @@ inline std::uint32_t RunTree::match(const Run& run, std::span<const std::uint64_
   return same;
 }
 
+inline bool RunTree::start(Walker& walker) const noexcept {
+  walker.ended = walker.contents.empty();
+  if (walker.ended) return false;
+  walker.hash = root_hash(walker.namespace_key, walker.contents[0]);
+  edges_.prefetch_tags(walker.hash);
+  return true;
+}
+
+inline void RunTree::arrive(Walker& walker) const noexcept {
+  if (walker.ended) return;
+  const std::uint64_t content = walker.contents[walker.depth];
+  walker.run = walker.run == kNoRun ? find_root(walker.hash, walker.namespace_key, content)
+                                    : find_child(walker.hash, walker.run, walker.offset, content);
+  walker.ended = walker.run == kNoRun;
+}
+
+template <class Visit>
+bool RunTree::step(Walker& walker, Visit&& visit) const noexcept {
+  const Run& run = at(walker.run);
+  __builtin_prefetch(run.holders());
+  walker.offset = match(run, walker.contents, walker.checkpoints);
+  walker.depth = std::size_t{run.start} + walker.offset;
+  walker.ended = walker.depth == walker.contents.size() || walker.offset > run.deepest_child;
+  if (!walker.ended) {
+    walker.hash = child_hash(walker.run, walker.offset, walker.contents[walker.depth]);
+    edges_.prefetch_tags(walker.hash);
+  }
+  if (!visit(run, walker.offset)) walker.ended = true;
+  return !walker.ended;
+}
+
 template <class Visit>
 void RunTree::walk(std::uint64_t namespace_key, std::span<const std::uint64_t> contents,
                    const std::uint64_t* checkpoints, Visit&& visit) const noexcept {
-  if (contents.empty()) return;
-  RunId id = find_root(root_hash(namespace_key, contents[0]), namespace_key, contents[0]);
-  while (id != kNoRun) {
-    const Run& run = at(id);
-    const std::uint32_t matched = match(run, contents, checkpoints);
-    const std::size_t depth = std::size_t{run.start} + matched;
-    const bool more = depth < contents.size() && matched <= run.deepest_child;
-    const std::uint64_t hash = more ? child_hash(id, matched, contents[depth]) : 0;
-    if (more) edges_.prefetch_tags(hash);
-    if (!visit(run, matched) || !more) return;
-    id = find_child(hash, id, matched, contents[depth]);
+  Walker walker{namespace_key, contents, checkpoints};
+  if (!start(walker)) return;
+  for (;;) {
+    arrive(walker);
+    if (walker.ended || !step(walker, visit)) return;
   }
 }
 

@@ -93,6 +93,12 @@ class TagTable {
     return const_cast<Slot*>(std::as_const(*this).find(hash, is_key));
   }
 
+  /// The slot under `hash` for which is_key(slot) holds and false; if there is none, `slot` is added, and true.
+  template <class IsKey>
+  std::pair<Slot*, bool> find_or_insert(std::uint64_t hash, const Slot& slot, IsKey&& is_key) {
+    if (Slot* const known = find(hash, is_key); known != nullptr) return {known, false};
+    return {insert(hash, slot), true};
+  }
   /// Adds a slot whose key is not there. The pointer is good until the next insertion.
   Slot* insert(std::uint64_t hash, const Slot& slot) {
     if (directory_.empty()) {
@@ -125,22 +131,22 @@ class TagTable {
 
   void clear() noexcept { *this = TagTable(upper_); }
 
-  /// Hints that find(hash) or insert(hash) comes soon.
-  void prefetch(std::uint64_t hash) const noexcept {
-    if (directory_.empty()) return;
-    const Shard& shard = *directory_[entry_of(hash)];
-    if (shard.groups == 0) return;
-    const std::uint32_t group = shard.home(upper_of(hash));
-    __builtin_prefetch(shard.tags() + 16 * std::size_t{group});
-    const Slot* const slots = shard.slots() + group * kGroupPlaces;
-    for (std::size_t line = 0; line < sizeof(Slot) * kGroupPlaces; line += 64)
-      __builtin_prefetch(reinterpret_cast<const char*>(slots) + line);
-  }
-  /// The same where the key is likely not to be there.
+  /// Hints that find(hash) or insert(hash) comes: first the tags, and when they may have arrived, the one slot that they point to.
   void prefetch_tags(std::uint64_t hash) const noexcept {
     if (directory_.empty()) return;
     const Shard& shard = *directory_[entry_of(hash)];
     if (shard.groups != 0) __builtin_prefetch(shard.tags() + 16 * std::size_t{shard.home(upper_of(hash))});
+  }
+  void prefetch_slot(std::uint64_t hash) const noexcept {
+    if (directory_.empty()) return;
+    const Shard& shard = *directory_[entry_of(hash)];
+    if (shard.groups == 0) return;
+    const std::uint32_t group = shard.home(upper_of(hash));
+    const std::uint8_t* const tags = shard.tags() + 16 * std::size_t{group};
+    std::uint32_t bits = match_tags(tags, tag_of(hash));
+    if (bits == 0) bits = match_tags(tags, 0);
+    if (bits != 0)
+      __builtin_prefetch(shard.slots() + group * kGroupPlaces + static_cast<std::uint32_t>(std::countr_zero(bits)));
   }
 
   /// Where a walk over all slots stands. Good while nothing is inserted.

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "allocation_counter.hpp"
 #include "catch.hpp"
 #include "kthena/prefix.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena;
 using namespace kthena::prefix;

@@ -1,53 +1,26 @@
-// The index on a real trace: Mooncake's conversations (FAST 2025 release), re-encoded as CSV (README of the data folder). Skipped, with a
-// word, where the trace is not there: set KTHENA_DATA to the folder that holds mooncake_conversation.csv.
-#include <cstdlib>
+// The index on a real trace: Mooncake's conversations (FAST 2025 release), re-encoded as CSV. Skipped where the trace is not there.
 #include <deque>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "catch.hpp"
 #include "kthena/base/random.hpp"
 #include "kthena/prefix.hpp"
+#include "support/trace_data.hpp"
 
 using namespace kthena;
 using namespace kthena::prefix;
 
-namespace {
-
-/// Block ids of each request. In this trace an id stands for a whole prefix: equal ids have equal ids before them.
-std::vector<std::vector<std::uint64_t>> read_trace(std::size_t limit) {
-  const char* const folder = std::getenv("KTHENA_DATA");
-  std::ifstream file(std::string(folder != nullptr ? folder : KTHENA_SOURCE_DIR "/../shared/data") +
-                     "/mooncake_conversation.csv");
-  std::vector<std::vector<std::uint64_t>> requests;
-  std::string line;
-  std::getline(file, line);  // the header
-  while (requests.size() < limit && std::getline(file, line)) {
-    std::istringstream ids(line.substr(line.rfind(',') + 1));
-    std::vector<std::uint64_t> blocks;
-    for (std::string piece; ids >> piece;) {  // "12" or "12-15"
-      const std::size_t dash = piece.find('-');
-      const std::uint64_t first = std::stoull(piece);
-      const std::uint64_t last = dash == std::string::npos ? first : std::stoull(piece.substr(dash + 1));
-      for (std::uint64_t id = first; id <= last; ++id) blocks.push_back(id);
-    }
-    requests.push_back(std::move(blocks));
-  }
-  return requests;
-}
-
-}  // namespace
-
 TEST_CASE("find equals sets of block ids on Mooncake's conversations, with removals that make holes",
           "[prefix][trace]") {
-  const std::vector<std::vector<std::uint64_t>> requests = read_trace(4000);
-  if (requests.empty()) {
-    WARN("mooncake_conversation.csv is not there: this test did nothing");
+  const auto csv = test::trace_data("mooncake_conversation.csv");
+  if (!csv) {
+    WARN(test::skipped_without("mooncake_conversation.csv"));
     return;
   }
+  const std::vector<std::vector<std::uint64_t>> requests = test::mooncake_blocks(*csv, 4000);
+  REQUIRE(requests.size() == 4000);
   constexpr std::uint32_t kWorkers = 8;
   PrefixIndex index = PrefixIndex::create({.block_tokens = 512, .seed = 1}).value();
   for (std::uint32_t i = 0; i < kWorkers; ++i) REQUIRE(index.add_worker(std::to_string(i)).value() == WorkerId{i});

@@ -52,12 +52,14 @@ class SetOracle {
     return blocks_.at(worker).at(label).prefix;
   }
 
-  /// Leading blocks of the prompt that the worker holds.
-  [[nodiscard]] std::uint32_t depth(const std::string& worker, const TokenPrefix& prompt,
-                                    std::size_t block_tokens) const {
+  /// Leading blocks of the prompt that the worker holds, in a tier that is not beyond `slowest`.
+  [[nodiscard]] std::uint32_t depth(const std::string& worker, const TokenPrefix& prompt, std::size_t block_tokens,
+                                    int slowest = 3) const {
     std::set<TokenPrefix> held;
     if (const auto it = blocks_.find(worker); it != blocks_.end()) {
-      for (const auto& [label, block] : it->second) held.insert(block.prefix);
+      for (const auto& [label, block] : it->second) {
+        if (*block.tiers.begin() <= slowest) held.insert(block.prefix);
+      }
     }
     std::uint32_t depth = 0;
     TokenPrefix prefix{prompt.space, {}};

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "allocation_counter.hpp"
 #include "catch.hpp"
 #include "kthena/base/hash.hpp"
 #include "kthena/prefix/query.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena;
 using namespace kthena::prefix;

@@ -50,6 +50,20 @@ struct PrefixIndexStats {
   std::uint64_t sweeps = 0;             ///< ever: removed workers that sweep() was done with
 };
 
+/// What find_best() minimises: loads[worker] + block_cost * (blocks of the query that the worker lacks), in integers.
+struct PickRule {
+  /// Cost of a block that has to be computed, in the unit of the loads. DEFAULT: 1.
+  std::uint32_t block_cost = 1;
+  /// Equal costs go to the worker with the smallest mix64(tie_seed ^ id). DEFAULT: 0.
+  std::uint64_t tie_seed = 0;
+};
+
+struct Pick {
+  WorkerId worker;          ///< none: there is no candidate
+  std::uint32_t depth = 0;  ///< leading blocks of the query that it holds
+  std::uint64_t cost = 0;
+};
+
 class PrefixIndex {
  public:
   /// kInvalidArgument names every option out of range.
@@ -100,6 +114,22 @@ class PrefixIndex {
   /// form a pool uses: workers in the order of its endpoints. Uses 66 KiB of stack.
   void find_for(const PrefixQuery& query, std::span<const WorkerId> workers,
                 std::span<std::uint32_t> depths) const noexcept;
+
+  /// The same for several queries, whose waits for memory overlap. depths[i * worker_limit() + w] belongs to queries[i]; `depths` has
+  /// queries.size() * worker_limit() elements. No pointer is null.
+  void find_batch(std::span<const PrefixQuery* const> queries, std::span<const std::uint64_t> candidates,
+                  std::span<std::uint32_t> depths) const noexcept;
+
+  /// Depths by tier: depths[t * worker_limit() + w] = leading blocks of the query that worker w holds in tier t or in a faster one, so the row of
+  /// the slowest tier is what find() says. `depths` has kTiers * worker_limit() elements.
+  void find_tiers(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
+                  std::span<std::uint32_t> depths) const noexcept;
+  static constexpr std::size_t kTiers = 4;
+
+  /// The candidate with the least cost under `rule`, without a column of depths in between. loads[w] belongs to worker w; workers beyond
+  /// loads.size() are no candidates.
+  [[nodiscard]] Pick find_best(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
+                               std::span<const std::uint32_t> loads, const PickRule& rule = {}) const noexcept;
 
   [[nodiscard]] PrefixIndexStats stats() const noexcept;
 

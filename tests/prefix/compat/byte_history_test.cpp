@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "../allocation_counter.hpp"
 #include "catch.hpp"
 #include "kthena/base/hash.hpp"
 #include "kthena/prefix/compat/byte_history.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena;
 using namespace kthena::prefix::compat;

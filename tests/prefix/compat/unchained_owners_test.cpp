@@ -4,9 +4,9 @@
 #include <set>
 #include <vector>
 
-#include "../allocation_counter.hpp"
 #include "catch.hpp"
 #include "kthena/prefix/compat/unchained_owners.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena;
 using namespace kthena::prefix::compat;
