@@ -5,18 +5,24 @@
 
 Names are stable. A time is the least of N repeats of many calls, in ns; on a busy machine only ratios to the empty call
 travel. `prefix depths given` hands over a numpy array of uint32; `pool update` replaces three columns.
+A recorded batch of vLLM, one block of 32 tokens, is fed again and again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import timeit
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import kthena
 import numpy as np
 import numpy.typing as npt
+from kthena import engine
+
+VECTORS = Path(__file__).parents[1] / "tests" / "vectors" / "engine"
 
 Depths: TypeAlias = npt.NDArray[np.uint32]
 
@@ -79,6 +85,15 @@ def benchmarks() -> dict[str, Callable[[], object]]:
     query, out = index.query().extend(tokens), np.zeros(16, dtype=np.uint32)
     workers = index.workers(f"pod-{worker:04}" for worker in range(16))
     found["BM_Python_PrefixFind/272x16"] = lambda: index.find(query, workers=workers, out=out)
+    parser = engine.MetricsParser("vllm")
+    page = (VECTORS / "vllm_busy.txt").read_bytes()
+    before, now = parser.parse(page, sampled_ns=1), parser.parse(page, sampled_ns=2)
+    found["BM_Python_ParseMetrics/vllm"] = lambda: parser.parse(page, sampled_ns=1)
+    found["BM_Python_Interval/vllm"] = lambda: engine.interval(before, now)
+    batches = json.loads((VECTORS / "kv_batches.json").read_text(encoding="utf-8"))["cases"]
+    recorded = bytes.fromhex(batches[0]["hex"])
+    stream = engine.KvStream("vllm", worker=index.add_worker("pod-0000"))
+    found["BM_Python_KvStreamFeed/recorded"] = lambda: stream.feed(recorded, index)
     return found
 
 
