@@ -27,19 +27,18 @@
 #include <cmath>
 #include <cstdlib>
 #include <deque>
-#include <fstream>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "kthena/base.hpp"
 #include "kthena/prefix.hpp"
+#include "support/trace_data.hpp"
 
 namespace {
 
@@ -223,27 +222,18 @@ const Corpus& churn() {
   return corpus;
 }
 
+constexpr const char* kTrace = "mooncake_conversation.csv";
+
 /// Empty without the trace.
 const Corpus& mooncake() {
   static const Corpus corpus = [] {
     Corpus made;
     made.workers = 64;
-    const char* const folder = std::getenv("KTHENA_DATA");
-    std::ifstream file(std::string(folder != nullptr ? folder : KTHENA_SOURCE_DIR "/../shared/data") +
-                       "/mooncake_conversation.csv");
-    std::string line;
-    std::getline(file, line);
+    const auto csv = test::trace_data(kTrace);
+    if (!csv) return made;
     RandomStream random(5, 1);
     std::unordered_map<std::uint64_t, std::uint32_t> last_on;  // worker by block id
-    while (std::getline(file, line)) {
-      std::istringstream ids(line.substr(line.rfind(',') + 1));
-      Hashes blocks;
-      for (std::string piece; ids >> piece;) {  // "12" or "12-15"
-        const std::size_t dash = piece.find('-');
-        const std::uint64_t first = std::stoull(piece);
-        const std::uint64_t last = dash == std::string::npos ? first : std::stoull(piece.substr(dash + 1));
-        for (std::uint64_t id = first; id <= last; ++id) blocks.push_back(id);
-      }
+    for (const Hashes& blocks : test::mooncake_blocks(*csv)) {
       if (blocks.empty()) continue;
       // Half of them go where the deepest block that anyone has was stored last.
       auto worker = static_cast<std::uint32_t>(random.next_below(made.workers));
@@ -430,7 +420,7 @@ void run_finds(benchmark::State& state, std::size_t queries, LookUp&& look_up) {
 
 void find_index(benchmark::State& state, CorpusOf made, Queries kind) {
   const Corpus& corpus = made();
-  if (corpus.hit.empty()) return state.SkipWithError("the trace is not there: set KTHENA_DATA");
+  if (corpus.hit.empty()) return state.SkipWithError(test::skipped_without(kTrace).c_str());
   const PrefixIndex& index = filled_with<PrefixIndex>(corpus, fill_index);
   const std::vector<PrefixQuery> prepared = prepare(corpus.*kind);
   std::vector<std::uint32_t> depths(corpus.workers);
@@ -553,7 +543,7 @@ void find_for_index(benchmark::State& state, CorpusOf made, Queries kind) {
 
 void find_map(benchmark::State& state, CorpusOf made, Queries kind) {
   const Corpus& corpus = made();
-  if (corpus.hit.empty()) return state.SkipWithError("the trace is not there: set KTHENA_DATA");
+  if (corpus.hit.empty()) return state.SkipWithError(test::skipped_without(kTrace).c_str());
   const std::vector<Hashes>& queries = corpus.*kind;
   const ChainedMap& map = filled_with<ChainedMap>(corpus, fill_map);
   std::vector<std::uint32_t> depths(corpus.workers);

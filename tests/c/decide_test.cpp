@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "allocation_counter.hpp"
 #include "fixture.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena::test;
 

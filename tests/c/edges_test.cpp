@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "allocation_counter.hpp"
 #include "fixture.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena::test;
 

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "allocation_counter.hpp"
 #include "fixture.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena::test;
 using Json = nlohmann::json;

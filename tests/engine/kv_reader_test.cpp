@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "engine/allocation_counter.hpp"
 #include "engine/msgpack_writer.hpp"
 #include "engine/recorder.hpp"
 #include "kthena/engine.hpp"
 #include "kthena/prefix.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena;
 using namespace kthena::engine;

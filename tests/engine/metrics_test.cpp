@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "engine/allocation_counter.hpp"
 #include "engine/decimal.hpp"
 #include "kthena/engine.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena;
 using namespace kthena::engine;

@@ -1,6 +1,6 @@
 // decide allocates nothing once its workspace has seen a pool of that size.
-#include "prefix/allocation_counter.hpp"
 #include "support.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena;
 using namespace kthena::route;

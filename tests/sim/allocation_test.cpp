@@ -3,7 +3,7 @@
 #include "catch.hpp"
 #include "kthena/route/presets.hpp"
 #include "kthena/sim.hpp"
-#include "sim/allocation_counter.hpp"
+#include "support/allocation_counter.hpp"
 
 using namespace kthena;
 

@@ -8,7 +8,7 @@
 #include "kthena/base/random.hpp"
 #include "kthena/sim/trace.hpp"
 #include "sim/block_cache.hpp"
-#include "sim/data.hpp"
+#include "support/trace_data.hpp"
 
 using namespace kthena;
 using sim::detail::BlockCache;
@@ -98,10 +98,10 @@ double replay_percent(const sim::Workload& w, std::uint32_t capacity, Release or
 }  // namespace
 
 TEST_CASE("LRU hit rates of Mooncake's traces are the known ones", "[sim][cache][data]") {
-  const auto conversation = test_data::read("mooncake_conversation.csv");
-  const auto synthetic = test_data::read("mooncake_synthetic.csv");
+  const auto conversation = test::trace_data("mooncake_conversation.csv");
+  const auto synthetic = test::trace_data("mooncake_synthetic.csv");
   if (!conversation || !synthetic) {
-    WARN("skipped: no Mooncake extracts; set KTHENA_DATA");
+    WARN(test::skipped_without("mooncake_conversation.csv and mooncake_synthetic.csv"));
     return;
   }
   const std::uint32_t capacity[] = {880, 1'760, 3'520, 7'040, 15'000, 30'000, 50'000, 300'000};

@@ -1,9 +1,10 @@
 // Traces as text: what is read, and what is refused.
+#include <algorithm>
 #include <string>
 
 #include "catch.hpp"
 #include "kthena/sim/trace.hpp"
-#include "sim/data.hpp"
+#include "support/trace_data.hpp"
 
 using namespace kthena;
 using sim::TraceFormat;
@@ -23,7 +24,7 @@ std::string fault_of(const std::string& text, std::optional<TraceFormat> format 
 
 TEST_CASE("Mooncake's CSV is read", "[sim][trace]") {
   const auto result =
-      sim::parse_trace(kCsv + "500,1300,7,0 18446744073709551614-18446744073709551615\r\n500,512,1,0\n900,1,2,5");
+      sim::parse_trace(kCsv + "500,1300,7,0 18446744073709551614-18446744073709551615\r\n500,512,1,0\n900,1,2,5\n");
   REQUIRE(result.status() == Status());
   const sim::Workload& w = *result;
   CHECK(w.name == "mooncake-csv");
@@ -42,7 +43,7 @@ TEST_CASE("Mooncake's JSON lines give the same", "[sim][trace]") {
   const auto json = sim::parse_trace(
       "{\"timestamp\": 500, \"input_length\": 1300, \"output_length\": 7, \"hash_ids\": [0, 8, 9]}\n"
       "{\"hash_ids\":[0],\"type\":\"a\\\"}b\",\"turn\":[[1],[],2.5e3],\"output_length\":1,\"input_length\":512,"
-      "\"timestamp\":900}");
+      "\"timestamp\":900}\n\n \r\n");
   REQUIRE(csv.ok());
   REQUIRE(json.status() == Status());
   CHECK(json->arrival_ns == csv->arrival_ns);
@@ -81,7 +82,7 @@ TEST_CASE("each fault of a trace has its line", "[sim][trace]") {
     const char* fault;
   } rows[] = {
       {"12000,34", "line 2: not 4 fields"},
-      {"", "line 2: not 4 fields"},
+      {"12000 34", "line 2: not 4 fields"},
       {"-5,10,1,0", "line 2: timestamp_ms \"-5\" is negative"},
       {"x,10,1,0", "line 2: timestamp_ms \"x\" is not a whole number"},
       {",10,1,0", "line 2: timestamp_ms \"\" is missing"},
@@ -133,10 +134,45 @@ TEST_CASE("each fault of a JSON line has its line", "[sim][trace]") {
   };
   for (const auto& [row, fault] : rows) {
     INFO(row);
-    CHECK(fault_of(row, TraceFormat::kMooncakeJsonl).starts_with(fault));
+    CHECK(fault_of(std::string(row) + "\n", TraceFormat::kMooncakeJsonl).starts_with(fault));
   }
   const std::string deep(100'000, '[');
   CHECK(fault_of("{\"a\": " + deep + "\n").starts_with("line 1: "));
+}
+
+TEST_CASE("a last line without its newline may be cut off, and is refused", "[sim][trace]") {
+  const std::string azure = "arrival_ms,input_tokens,output_tokens\n0,374,44\n4315,396,109\n";
+  const std::string mooncake = kCsv + "0,600,50,7 128\n5,600,50,7 128\n";
+  const std::string json =
+      "{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [1]}\n"
+      "{\"timestamp\": 9, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [1]}\n";
+  const std::string original = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,4808,10\n";
+  for (const std::string& text : {azure, mooncake, json, original}) {
+    REQUIRE(sim::parse_trace(text).status() == Status());
+    const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    const std::size_t last = text.rfind('\n', text.size() - 2) + 1;
+    for (std::size_t size = last + 1; size < text.size(); ++size) {  // wherever it is cut
+      INFO(text.substr(0, size));
+      CHECK(fault_of(text.substr(0, size)) ==
+            "line " + std::to_string(lines) + " is not ended by a newline: it may be cut off");
+    }
+    // Between lines nothing shows: one request fewer is a trace, too.
+    if (lines > 2) CHECK(sim::parse_trace(text.substr(0, last)).status() == Status());
+  }
+  CHECK(fault_of(kCsv + "0,0,1,0\n0,10,1") ==
+        "line 2: input_tokens is 0; line 3 is not ended by a newline: it may be cut off");
+  CHECK(fault_of(kCsv.substr(0, kCsv.size() - 1)) == "line 1 is not ended by a newline: it may be cut off");
+}
+
+TEST_CASE("an empty line is a fault, but not at the end", "[sim][trace]") {
+  const std::string row = "{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [1]}\n";
+  CHECK(sim::parse_trace(row + row + "\n \t\r\n\n")->size() == 2);
+  CHECK(sim::parse_trace(row + row + "\n  ")->size() == 2);
+  CHECK(fault_of(row + "\n" + row) == "line 2: empty line");
+  CHECK(fault_of(row + " \r\n\n" + row) == "line 2: empty line; line 3: empty line");
+  CHECK(sim::parse_trace(kCsv + "0,10,1,0\n\n")->size() == 1);
+  CHECK(fault_of(kCsv + "\n0,10,1,0\n") == "line 2: empty line");
+  CHECK(fault_of(kCsv + "\n\n") == "trace: no requests");
 }
 
 TEST_CASE("all faults of a trace are listed, the first hundred in full", "[sim][trace]") {
@@ -173,9 +209,9 @@ TEST_CASE("ticks are spread inside themselves, in order, by a seed of their own"
 }
 
 TEST_CASE("Mooncake's conversation trace is what its readers counted", "[sim][trace][data]") {
-  const auto text = test_data::read("mooncake_conversation.csv");
+  const auto text = test::trace_data("mooncake_conversation.csv");
   if (!text) {
-    WARN("skipped: no mooncake_conversation.csv; set KTHENA_DATA");
+    WARN(test::skipped_without("mooncake_conversation.csv"));
     return;
   }
   const auto w = sim::parse_trace(*text);
@@ -193,10 +229,10 @@ TEST_CASE("Mooncake's conversation trace is what its readers counted", "[sim][tr
 }
 
 TEST_CASE("Mooncake's synthetic trace and Azure's are what their readers counted", "[sim][trace][data]") {
-  const auto text = test_data::read("mooncake_synthetic.csv");
-  const auto azure = test_data::read("azure_llm_2023_code.csv");
+  const auto text = test::trace_data("mooncake_synthetic.csv");
+  const auto azure = test::trace_data("azure_llm_2023_code.csv");
   if (!text || !azure) {
-    WARN("skipped: no trace extracts; set KTHENA_DATA");
+    WARN(test::skipped_without("mooncake_synthetic.csv and azure_llm_2023_code.csv"));
     return;
   }
   const auto w = sim::parse_trace(*text);

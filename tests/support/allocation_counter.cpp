@@ -1,26 +1,34 @@
-#include "allocation_counter.hpp"
+#include "support/allocation_counter.hpp"
 
 #include <malloc.h>
 
+#include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 
 namespace {
-std::size_t calls = 0;
-std::size_t live = 0;
+std::atomic<std::size_t> calls{0};
+std::atomic<std::size_t> live{0};
+std::atomic<std::size_t> allowed{SIZE_MAX};
 }  // namespace
 
 namespace kthena::test {
 std::size_t allocations() noexcept { return calls; }
 std::size_t live_bytes() noexcept { return live; }
+void fail_allocations_after(std::size_t n) noexcept { allowed = n; }
 }  // namespace kthena::test
 
-// The array forms call these; the aligned forms do not, and keep their own pairs: nothing here is over-aligned.
+// libkthena.so has no operator new of its own, so it uses these. The array forms call them; the aligned forms do not and keep their own
+// pairs: nothing here is over-aligned.
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  void* const memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) return nullptr;
   ++calls;
-  live += malloc_usable_size(memory);
+  if (allowed != SIZE_MAX) {
+    if (allowed == 0) return nullptr;
+    --allowed;
+  }
+  void* const memory = std::malloc(size == 0 ? 1 : size);
+  if (memory != nullptr) live += malloc_usable_size(memory);
   return memory;
 }
 void* operator new(std::size_t size) {

@@ -1,1 +1,0 @@
-#include "prefix/allocation_counter.cpp"
