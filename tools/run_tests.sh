@@ -32,10 +32,17 @@ done
 run pytest .venv/bin/python -m pytest -q -p no:cacheprovider
 summary pytest '^(=+ )?[0-9]+ (passed|failed|error|skipped|deselected)|no tests ran'
 
+# An example must print what examples/<name>.txt holds, where there is one.
 for program in examples/python/*.py; do
   [ -e "$program" ] || continue
-  name=example-$(basename "$program" .py)
-  run "$name" .venv/bin/python "$program" || summaries+=("== $name" "failed; see $logs/$name.log")
+  stem=$(basename "$program" .py)
+  name=example-$stem
+  if ! run "$name" .venv/bin/python "$program"; then
+    summaries+=("== $name" "failed; see $logs/$name.log")
+  elif [ -e "examples/$stem.txt" ] && ! diff "examples/$stem.txt" "$logs/$name.log"; then
+    failed+=("$name")
+    summaries+=("== $name" "failed: $logs/$name.log differs from examples/$stem.txt")
+  fi
 done
 
 if [ ! -e bindings/go/go.mod ]; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The examples in README.md are the programs in examples/, letter for letter (their first comment line aside).
+"""The examples in README.md are the programs in examples/, letter for letter (their first comment line aside), and print what it says.
 
 Those programs are compiled and run by other tests, so what the README shows works.
 """
@@ -26,8 +26,12 @@ def body(program: str) -> str:
 
 
 def main() -> int:
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    readme = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", readme, re.M | re.S)
     faults = []
+    printed = (ROOT / "examples" / "decide.txt").read_text().strip()
+    if f"Each prints `{printed}`" not in readme:
+        faults.append("README.md does not say what examples/decide.txt holds")
     for language, path in EXAMPLES.items():
         shown = [text.strip() for name, text in blocks if name == language]
         wanted = body((ROOT / path).read_text())
