@@ -34,6 +34,7 @@ class Publisher:
         else:
             publisher.connect(connect)
             self.endpoint = connect
+        router.sndhwm = 0
         router.bind("tcp://127.0.0.1:*")
         self.replay = router.getsockopt(zmq.LAST_ENDPOINT).decode()
         self.next = 0
@@ -159,6 +160,21 @@ def test_a_malformed_batch_is_had_again(context: Any, index: kthena.PrefixIndex)
         publisher.publish()
         poll_until(subscription, lambda: stream.info().next_sequence == publisher.next)
         assert subscription.malformed == 2
+    publisher.close()
+
+
+def test_a_long_replay_comes_whole(context: Any, index: kthena.PrefixIndex) -> None:
+    publisher = Publisher(context, buffer=10_000)
+    for block in range(70):
+        publisher.publish(stored([block + 1], TOKENS[4 * block : 4 * block + 4], parent=block or None), lose=True)
+    for _ in range(3000):
+        publisher.publish(lose=True)
+    stream = make_stream(index)  # starts late: all before is a gap
+    with engine.subscribe(publisher.endpoint, stream, index, replay=publisher.replay, context=context) as subscription:
+        connected(publisher, subscription)
+        assert depth(index) == 70
+        info = stream.info()
+        assert info.applied == publisher.next and info.lost == 0
     publisher.close()
 
 

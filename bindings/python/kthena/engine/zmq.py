@@ -170,6 +170,7 @@ class Subscription:
         self._close_dealer()
         self._dealer = self._context.socket(self._zmq.DEALER)
         self._dealer.linger = 0
+        self._dealer.rcvhwm = 0  # the answer comes in one go, and what does not fit would be dropped
         self._dealer.connect(self._replay)
         self._dealer.send_multipart([b"", first.to_bytes(8, "big")])
         self._replay_deadline = time.monotonic() + self._replay_timeout_s
