@@ -3,6 +3,7 @@ package kthena
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -58,5 +59,45 @@ func TestSimulationRefuses(t *testing.T) {
 			t.Error("a closed simulation")
 		}
 		s.Close()
+	}
+}
+
+func TestSimulationVectors(t *testing.T) {
+	var reports, refusals int
+	for _, v := range vectors(t, "sim") {
+		t.Run(v.Name, func(t *testing.T) {
+			s, err := NewSimulation(v.Scenario, []byte(v.Trace))
+			if v.Expect == nil {
+				refusals++
+				refused(t, err, ErrInvalidArgument)
+				rest := "; " + err.(*Error).Message
+				for _, fault := range v.Faults {
+					if !strings.HasPrefix(rest, "; "+fault) {
+						t.Fatalf("%q is not at the beginning of %q", fault, rest)
+					}
+					rest = rest[len("; "+fault):]
+					if next := strings.Index(rest, "; "); next >= 0 {
+						rest = rest[next:]
+					} else {
+						rest = ""
+					}
+				}
+				if rest != "" {
+					t.Errorf("more faults than expected: %q", rest)
+				}
+				return
+			}
+			reports++
+			ok(t, err)
+			defer s.Close()
+			for !must(s.Advance(1000))(t) {
+			}
+			if report := must(s.ReportJSON())(t); !bytes.Equal(report, v.Expect) {
+				t.Errorf("got  %s\nwant %s", report, v.Expect)
+			}
+		})
+	}
+	if reports < 5 || refusals < 10 {
+		t.Errorf("%d reports, %d refusals", reports, refusals)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// The documents of tests/vectors/route, as their README describes them.
+// The documents of tests/vectors/route, route_errors and sim, as their READMEs describe them.
 type vector struct {
 	Name    string
 	Pool    json.RawMessage
@@ -23,6 +23,9 @@ type vector struct {
 	Text     string
 	Status   string
 	Faults   []string
+	// of sim
+	Scenario json.RawMessage
+	Trace    string
 }
 
 type poolDocument struct {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fixture.hpp"
+#include "vectors.hpp"
 
 using namespace kthena::test;
 
@@ -120,4 +121,38 @@ TEST_CASE("a scenario with faults is refused with all of them", "[c][simulation]
   const Simulation made = make(kScenario);
   CHECK(kthena_simulation_advance(made.get(), 1, nullptr, &error) == KTHENA_INVALID_ARGUMENT);
   CHECK(error.text() == "done: must not be NULL");
+}
+
+TEST_CASE("vectors: the reports of simulated fleets, byte for byte, and scenarios that are refused",
+          "[c][simulation][vectors]") {
+  std::size_t reports = 0;
+  std::size_t refused = 0;
+  for (const nlohmann::ordered_json& each : cases_of("sim")) {
+    INFO(each["name"]);
+    const std::string scenario = each["scenario"].dump();
+    const std::string trace = each.value("trace", "");
+    if (each.contains("expect")) {
+      ++reports;
+      const Simulation simulation = make(scenario, trace);
+      run(simulation, 1000);
+      CHECK(report(simulation) == each["expect"].dump());
+      continue;
+    }
+    ++refused;
+    kthena_simulation* simulation = nullptr;
+    Error error;
+    REQUIRE(kthena_simulation_create(str(scenario), str(trace), &simulation, &error) == KTHENA_INVALID_ARGUMENT);
+    std::string rest = "; " + error.text();
+    for (const auto& fault : each["faults"]) {
+      const std::string begin = "; " + fault.get<std::string>();
+      INFO(begin << "\nin " << rest);
+      REQUIRE(rest.rfind(begin, 0) == 0);
+      const std::size_t next = rest.find("; ", begin.size());
+      rest = next == std::string::npos ? "" : rest.substr(next);
+    }
+    INFO(error.text());
+    CHECK(rest.empty());
+  }
+  CHECK(reports >= 5);
+  CHECK(refused >= 10);
 }

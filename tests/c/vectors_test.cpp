@@ -1,10 +1,7 @@
 // tests/c/vectors_test.cpp
 //
 // tests/vectors/route through the C interface: by the typed calls, every member, and by the JSON door, every byte.
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
+#include "vectors.hpp"
 
 #include "fixture.hpp"
 
@@ -14,21 +11,6 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr const char* kSignalNames[] = {"running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight"};
-
-std::vector<Json> cases_of(const char* directory) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(KTHENA_SOURCE_DIR) / "tests/vectors" / directory))
-    if (entry.path().extension() == ".json") files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  std::vector<Json> cases;
-  for (const auto& file : files) {
-    std::ifstream stream(file);
-    Json document = Json::parse(stream);
-    for (Json& each : document["cases"]) cases.push_back(std::move(each));
-  }
-  return cases;
-}
 
 /// The pool by the typed calls.
 Pool build_pool(const Json& json) {
