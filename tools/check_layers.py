@@ -55,6 +55,8 @@ IMPURE = set(
     stop_token syncstream thread
     """.split()
 )
+# The compiler's own: vector instructions in private code that has a portable path beside them.
+INTRINSICS = {"emmintrin.h", "immintrin.h", "arm_neon.h"}
 # Third-party headers by their first path component or file name, and who may include them.
 LIBRARIES = {
     "absl": "Abseil",
@@ -132,6 +134,8 @@ class Checker:
                 self.report(
                     path, line, f"<{name}>: the library reads no clock, file or random source and starts no thread"
                 )
+        elif name in INTRINSICS and top == "src":
+            return
         elif quoted or head == "kthena":
             self.report(path, line, f'"{name}" is not a header of this project')
         elif top != "bindings":

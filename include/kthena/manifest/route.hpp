@@ -52,7 +52,8 @@ struct RequestDocument {
 
   /// Borrows from this.
   [[nodiscard]] route::Request view() const noexcept {
-    return {id, model, prompt_tokens, {prefix_depths, prefix_total}, {history_depths, history_total}, sequence, now_ns, seed};
+    return {id,       model,  prompt_tokens, {prefix_depths, prefix_total}, {history_depths, history_total},
+            sequence, now_ns, seed};
   }
 };
 
