@@ -29,13 +29,27 @@ inline std::string_view next_field(std::string_view& rest, char separator = ',')
 
 class TraceBuilder {
  public:
-  /// Calls `line(text)` for every line but the first `skip`; an empty last line is none.
+  /// Calls `line(text)` for every line but the first `skip`. Blank lines at the end are none; one before it is a fault, and so is a last
+  /// line without its newline: what is left of a number that was cut off is a number, too.
   template <class Line>
   void for_lines(std::string_view text, std::size_t skip, Line&& line) {
+    constexpr std::string_view kBlank = " \t\r\n";
+    const std::size_t end = text.find_last_not_of(kBlank) + 1;  // 0: all is blank
+    const bool ended = end == 0 || text.find('\n', end) != std::string_view::npos;
+    text = text.substr(0, end);
     for (line_ = 1; !text.empty(); ++line_) {
       std::string_view row = next_field(text, '\n');
+      if (text.empty() && !ended) {
+        faults_.add("line " + std::to_string(line_) + " is not ended by a newline", "it may be cut off");
+        return;
+      }
       if (!row.empty() && row.back() == '\r') row.remove_suffix(1);
-      if (line_ > skip) line(row);
+      if (line_ <= skip) continue;
+      if (row.find_first_not_of(kBlank) == std::string_view::npos) {
+        fault("empty line");
+      } else {
+        line(row);
+      }
     }
   }
 

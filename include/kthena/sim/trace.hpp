@@ -25,8 +25,8 @@ std::optional<TraceFormat> find_trace_format(std::string_view name) noexcept;
 std::optional<TraceFormat> detect_trace_format(std::string_view text) noexcept;
 
 /// The requests of a trace; the first arrives at 0. Without `format` it is detected.
-/// kInvalidArgument lists every fault with its line ("line 12: ..."), the first 100 in full: a line that is cut off or has the wrong
-/// number of fields, a number that is none, negative or absurd (tokens above kMaxTokens, times above 10^10 ms, block ids of 2^64 or
+/// kInvalidArgument lists every fault with its line ("line 12: ..."), the first 100 in full: a line that is empty, is cut off or has the wrong
+/// number of fields, a last line without its newline (it may be cut off inside a number; blank lines after it are fine), a number that is none, negative or absurd (tokens above kMaxTokens, times above 10^10 ms, block ids of 2^64 or
 /// more), a time before the one above it, a number of block ids other than ceil(input / 512), a trace without requests.
 Result<Workload> parse_trace(std::string_view text, std::optional<TraceFormat> format = std::nullopt);
 
