@@ -69,14 +69,28 @@ def benchmarks() -> dict[str, Callable[[], object]]:
 
             found[f"BM_Python_Decide/{preset}/{endpoints}"] = plain
             found[f"BM_Python_DecideWithDepths/{preset}/{endpoints}"] = given
+    policy, pool, requests = kthena.Policy("kthena-default"), make_pool(16), 256
+    ids = [f"request-{i}" for i in range(requests)]
+    rows = np.zeros((requests, 16), dtype=np.uint32)
+    rows[:, 8] = 30
+    found[f"BM_Python_DecideMany/{requests}x16"] = lambda: policy.decide_many(
+        pool, ids=ids, model="m", now_ns=1, seed=1
+    )
+    found[f"BM_Python_DecideManyWithDepths/{requests}x16"] = lambda: policy.decide_many(
+        pool, ids=ids, model="m", prefix_depths=rows, prefix_totals=32, now_ns=1, seed=1
+    )
+    found[f"BM_Python_DecideManyOneByOne/{requests}x16"] = lambda: [
+        policy.decide(pool, id=ids[i], model="m", sequence=i, now_ns=1, seed=1).index for i in range(requests)
+    ]
     decision = kthena.Policy("random").decide(make_pool(16), id="request-1")
     found["BM_Python_DecisionEndpoint"] = lambda: decision.endpoint
     found["BM_Python_DecisionRanked"] = lambda: decision.ranked
-    pool, column = make_pool(1024), np.ones(1024)
-    found["BM_Python_PoolUpdate/1024"] = lambda: pool.update(
+    large, column = make_pool(1024), np.ones(1024)
+    found["BM_Python_PoolUpdate/1024"] = lambda: large.update(
         running=column, waiting=column, kv_usage=column, sampled_ns=1
     )
-    found["BM_Python_PoolSet/1024"] = lambda: pool.set("in_flight", 30, 3, sampled_ns=1)
+    found["BM_Python_PoolSet/1024"] = lambda: large.set("in_flight", 30, 3, sampled_ns=1)
+    found["BM_Python_PoolSet/16"] = lambda: pool.set("in_flight", 3, 3, sampled_ns=1)
     index = kthena.PrefixIndex(seed=1)
     tokens = np.arange(272 * 16, dtype=np.uint32)
     for worker in range(16):

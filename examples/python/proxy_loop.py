@@ -57,7 +57,7 @@ async def main() -> None:
         name = decision.ranked[0]
         book(name, 1)
         counts[name] += 1
-        await engines[name].answer()  # a real one sends it there, and on failure to the next in `ranked`
+        await engines[name].answer()  # a real one sends it there, and on failure to those in `failover`
         book(name, -1)
 
     scraper = asyncio.create_task(scrape())

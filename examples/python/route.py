@@ -29,7 +29,7 @@ depths = index.find(query, workers=index.workers(pool.ids))
 policy = kthena.Policy("kthena-default")
 arguments: dict[str, Any] = {"id": "request-1", "model": "llama", "now_ns": 1_500_000_000, "seed": 1}
 decision = policy.decide(pool, **arguments, prefix_depths=depths, prefix_total=query.blocks)
-print(f"{decision.endpoint}, then {', '.join(decision.ranked[1:])}: {decision.reason.name.lower()}")
+print(f"{decision.endpoint}, then {', '.join(decision.failover)}: {decision.reason.name.lower()}")
 assert decision.endpoint == "pod-c"
 
 # Why? The same decision taken apart.

@@ -30,6 +30,7 @@ from kthena.reasons import Reason
 from kthena.routing import Policy, Pool, decide_json, parts, presets
 from kthena.simulation import Simulation
 from kthena.types import (
+    NO_ENDPOINT,
     NO_WORKER,
     SIGNALS,
     CandidateExplanation,
@@ -44,6 +45,7 @@ from kthena.types import (
 from kthena.version import __version__
 
 __all__ = [
+    "NO_ENDPOINT",
     "NO_WORKER",
     "SIGNALS",
     "CandidateExplanation",

@@ -79,11 +79,15 @@ class Decision:
 
     @property
     def ranked(self) -> tuple[str, ...]:
-        """Failover list of ids, best first, the chosen one included."""
+        """Ranked list of ids: best first, the chosen one included."""
 
     @property
     def ranked_indices(self) -> tuple[int, ...]:
         """The same as positions in the pool."""
+
+    @property
+    def failover(self) -> tuple[str, ...]:
+        """Ids to try when the chosen one fails, in this order: `ranked` without the first."""
 
     @property
     def reason(self) -> Reason:
@@ -137,6 +141,28 @@ class Policy:
         seed: int = 0,
     ) -> Decision:
         """Where the request goes. The arguments are described at `kthena.Policy`."""
+
+    def decide_many(
+        self,
+        pool: Pool,
+        *,
+        ids: Iterable[str] | None = None,
+        count: int | None = None,
+        model: str = "",
+        prefix_depths: npt.NDArray[np.uint32] | None = None,
+        prefix_totals: int | npt.NDArray[np.uint32] = 0,
+        sequence_start: int = 0,
+        now_ns: int = 0,
+        seed: int = 0,
+    ) -> npt.NDArray[np.uint32]:
+        """Where many requests go, all on one state of the pool: positions of endpoints, NO_ENDPOINT where nobody can.
+
+        Element i is the `index` of `decide(pool, id=ids[i], sequence=sequence_start + i, ...)` with row i of
+        `prefix_depths` (an array of uint32 of requests x endpoints) and with `prefix_totals`, one number for all or
+        an array of uint32 with one for each; the rest is the same for all. Without `ids`, `count` requests have the decimal
+        forms of their sequence numbers as ids. Nothing is booked in between: the requests do not see each other.
+        Other threads run meanwhile.
+        """
 
     def explain_json(
         self,

@@ -14,8 +14,9 @@ from kthena.reasons import Reason
 #: that this router sent and that have not ended.
 SIGNALS = ("running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight")
 
-#: The number that stands for "no worker" in arrays of workers.
+#: The number that stands for "no worker" in arrays of workers, and for "no endpoint" in those of `Policy.decide_many`.
 NO_WORKER = 0xFFFFFFFF
+NO_ENDPOINT = 0xFFFFFFFF
 
 
 class Outcome(IntEnum):
@@ -84,6 +85,9 @@ class CandidateExplanation:
     total: float
     dropped: Reason | None
     dropped_by: str | None  #: the filter
+    dropped_subject: int  #: what the reason `dropped` is about, and the numbers behind it, as `reason_numbers` says
+    dropped_a: float
+    dropped_b: float
     terms: tuple[ScoreTerm, ...]
     oldest_age_ns: int  #: age of the oldest signal at the moment of the decision; 0 when there is none
 
@@ -133,12 +137,16 @@ class Explanation:
 
 
 def _candidate(row: Mapping[str, Any]) -> CandidateExplanation:
+    dropped = row["dropped"] or {"code": None, "subject": 0, "a": 0.0, "b": 0.0}
     return CandidateExplanation(
         endpoint=row["endpoint"],
         rank=row["rank"],
         total=row["total"],
-        dropped=None if row["dropped"] is None else Reason(row["dropped"]["code"]),
+        dropped=None if dropped["code"] is None else Reason(dropped["code"]),
         dropped_by=row["dropped_by"],
+        dropped_subject=dropped["subject"],
+        dropped_a=dropped["a"],
+        dropped_b=dropped["b"],
         terms=tuple(ScoreTerm(**term) for term in row["terms"]),
         oldest_age_ns=row["oldest_age_ns"],
     )

@@ -36,7 +36,7 @@ void wrong_type(PyObject* object, const char* name, const ElementInfo& info) {
 
 }  // namespace
 
-bool Buffer::acquire(PyObject* object, const char* name, Element element, Access access) {
+bool Buffer::acquire(PyObject* object, const char* name, Element element, Access access, int dimensions) {
   const ElementInfo& info = kElements[static_cast<std::size_t>(element)];
   if (!PyObject_CheckBuffer(object)) {
     wrong_type(object, name, info);
@@ -53,8 +53,9 @@ bool Buffer::acquire(PyObject* object, const char* name, Element element, Access
     wrong_type(object, name, info);
     return false;
   }
-  if (view_.ndim != 1) {
-    PyErr_Format(PyExc_ValueError, "%s must have one dimension, not %d", name, view_.ndim);
+  if (view_.ndim != dimensions) {
+    PyErr_Format(PyExc_ValueError, "%s must have %s, not %d", name,
+                 dimensions == 1 ? "one dimension" : "two dimensions", view_.ndim);
     return false;
   }
   size_ = static_cast<std::size_t>(view_.shape[0]);

@@ -1,6 +1,7 @@
 // buffer.hpp
 //
-// Arrays in, without copies: anything with the buffer protocol that is one-dimensional, contiguous and of exactly the wanted type.
+// Arrays in, without copies: anything with the buffer protocol that has the wanted dimensions, is contiguous and of exactly the wanted
+// type.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -23,10 +24,13 @@ class Buffer {
     if (held_) PyBuffer_Release(&view_);
   }
 
-  /// False with a Python exception set: TypeError for another type, ValueError for more dimensions, gaps or memory that is read-only.
-  bool acquire(PyObject* object, const char* name, Element element, Access access = Access::kRead);
+  /// False with a Python exception set: TypeError for another type, ValueError for other dimensions, gaps or memory that is read-only.
+  bool acquire(PyObject* object, const char* name, Element element, Access access = Access::kRead, int dimensions = 1);
 
+  /// Elements along the first dimension.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Elements along the second one, of an array that has two.
+  [[nodiscard]] std::size_t columns() const noexcept { return static_cast<std::size_t>(view_.shape[1]); }
   template <class T>
   [[nodiscard]] T* as() const noexcept {
     return static_cast<T*>(view_.buf);

@@ -49,12 +49,14 @@ PyObject* get_index(PyObject* self, void*) {
   if (of(self).value.endpoint == KTHENA_NONE) Py_RETURN_NONE;
   return PyLong_FromUnsignedLong(of(self).value.endpoint);
 }
+/// The ranked list from position `first` on.
 template <class Make>
-PyObject* make_ranked(const Decision& self, Make make) {
-  const auto count = static_cast<Py_ssize_t>(self.value.ranked_count);
+PyObject* make_ranked(const Decision& self, std::uint32_t first, Make make) {
+  const std::uint32_t end = self.value.ranked_count;
+  const auto count = static_cast<Py_ssize_t>(end > first ? end - first : 0);
   PyObject* tuple = PyTuple_New(count);
   for (Py_ssize_t i = 0; tuple != nullptr && i < count; ++i) {
-    PyObject* item = make(self.value.ranked[i]);
+    PyObject* item = make(self.value.ranked[first + static_cast<std::size_t>(i)]);
     if (item == nullptr)
       Py_CLEAR(tuple);
     else
@@ -63,10 +65,13 @@ PyObject* make_ranked(const Decision& self, Make make) {
   return tuple;
 }
 PyObject* get_ranked(PyObject* self, void*) {
-  return make_ranked(of(self), [self](std::uint32_t endpoint) { return id_of(of(self), endpoint); });
+  return make_ranked(of(self), 0, [self](std::uint32_t endpoint) { return id_of(of(self), endpoint); });
+}
+PyObject* get_failover(PyObject* self, void*) {
+  return make_ranked(of(self), 1, [self](std::uint32_t endpoint) { return id_of(of(self), endpoint); });
 }
 PyObject* get_ranked_indices(PyObject* self, void*) {
-  return make_ranked(of(self), [](std::uint32_t endpoint) { return PyLong_FromUnsignedLong(endpoint); });
+  return make_ranked(of(self), 0, [](std::uint32_t endpoint) { return PyLong_FromUnsignedLong(endpoint); });
 }
 PyObject* get_reason(PyObject* self, void*) {
   return enum_member(of(self).state->reasons, "kthena.reasons", "Reason", of(self).value.reason);
@@ -83,8 +88,9 @@ PyGetSetDef kMembers[] = {
      "Outcome.ROUTED, or Outcome.NO_ENDPOINT: nobody can take it and `reason` says why.", nullptr},
     {"endpoint", get_endpoint, nullptr, "Id of the chosen endpoint; None when not routed.", nullptr},
     {"index", get_index, nullptr, "Its position in the pool; None when not routed.", nullptr},
-    {"ranked", get_ranked, nullptr, "Failover list of ids, best first, the chosen one included.", nullptr},
+    {"ranked", get_ranked, nullptr, "Ranked list of ids: best first, the chosen one included.", nullptr},
     {"ranked_indices", get_ranked_indices, nullptr, "The same as positions in the pool.", nullptr},
+    {"failover", get_failover, nullptr, "Ids to try when the chosen one fails, in this order.", nullptr},
     {"reason", get_reason, nullptr, "Why it came out like this, a Reason.", nullptr},
     {"reason_subject", get_reason_subject, nullptr, "What the reason is about, as the reason's text says.", nullptr},
     {"reason_a", get_reason_a, nullptr, "First number behind the reason.", nullptr},

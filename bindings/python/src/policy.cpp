@@ -1,14 +1,16 @@
 // policy.cpp
 //
-// Policy and its two hot methods. decide() and explain_json() are plain C methods put on the pybind11 type: see request.hpp.
+// Policy and its hot methods. decide() and explain_json() are plain C methods put on the pybind11 type: see request.hpp.
 #include <pybind11/pybind11.h>
 
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "batch.hpp"
 #include "decision.hpp"
 #include "errors.hpp"
+#include "policy.hpp"
 #include "pool.hpp"
 #include "request.hpp"
 #include "state.hpp"
@@ -19,31 +21,6 @@ using namespace py::literals;
 
 namespace kthena::python {
 namespace {
-
-class Policy {
- public:
-  Policy(kthena_policy* policy, const State& state) noexcept : policy_(policy), state_(state) {}
-  Policy(const Policy&) = delete;
-  Policy& operator=(const Policy&) = delete;
-  ~Policy() { kthena_policy_free(policy_); }
-
-  [[nodiscard]] const kthena_policy* get() const noexcept { return policy_; }
-  [[nodiscard]] const State& state() const noexcept { return state_; }
-
- private:
-  kthena_policy* policy_;
-  const State& state_;
-};
-
-/// Scratch memory of this thread.
-kthena_workspace* workspace() {
-  struct Owner {
-    kthena_workspace* workspace = kthena_workspace_create();
-    ~Owner() { kthena_workspace_free(workspace); }
-  };
-  thread_local Owner owner;
-  return owner.workspace;
-}
 
 /// The C++ object inside a pybind11 instance of `type` or a subclass; nullptr with TypeError set otherwise.
 template <class T>
@@ -154,6 +131,15 @@ std::unique_ptr<Policy> make_policy(Create create, std::string_view text, const 
 
 }  // namespace
 
+kthena_workspace* workspace() {
+  struct Owner {
+    kthena_workspace* workspace = kthena_workspace_create();
+    ~Owner() { kthena_workspace_free(workspace); }
+  };
+  thread_local Owner owner;
+  return owner.workspace;
+}
+
 void register_policy(py::module_& module, State& state) {
   intern_keywords(state);
   py::class_<Policy> type(module, "Policy", "A routing policy. Immutable.");
@@ -167,6 +153,7 @@ void register_policy(py::module_& module, State& state) {
           return kthena_policy_json(self.get(), buffer, capacity, needed, error);
         });
       });
+  register_decide_many(type);
   state.policy_type = reinterpret_cast<PyTypeObject*>(type.ptr());
   for (PyMethodDef& definition : kMethods) {
     auto descriptor = py::reinterpret_steal<py::object>(PyDescr_NewMethod(state.policy_type, &definition));

@@ -4,7 +4,9 @@
 #include <pybind11/pybind11.h>
 
 #include <cstddef>
+#include <mutex>
 #include <shared_mutex>
+#include <type_traits>
 
 #include "kthena/kthena.h"
 #include "locking.hpp"
@@ -27,16 +29,35 @@ class Pool {
   /// Tuple of str, by endpoint.
   [[nodiscard]] const pybind11::tuple& ids() const noexcept { return ids_; }
 
-  /// Runs `call`, which must not touch Python. Small pools are guarded by the GIL alone, where there is one.
+  /// Runs `call`, which must not touch Python. Where there is a GIL, it guards small pools against everything but batches: those who
+  /// read need no lock, those who write hold both.
   template <class Lock, class Call>
   void run(Call&& call) {
-    if (kHasGil && size_ < kLongEndpoints)
-      call();
-    else
+    if (!kHasGil || size_ >= kLongEndpoints)
       run_locked<Lock>(mutex_, size_ < kLongEndpoints ? Length::kShort : Length::kLong, call);
+    else if constexpr (std::is_same_v<Lock, WriteLock>)
+      write_small(call);
+    else
+      call();
+  }
+
+  /// Runs a call that reads and may take long, whatever the size of the pool: other threads run, and those who write wait.
+  template <class Call>
+  void run_batch(Call&& call) {
+    run_locked<ReadLock>(mutex_, Length::kLong, call);
   }
 
  private:
+  template <class Call>
+  void write_small(Call&& call) {
+    WriteLock lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) {
+      pybind11::gil_scoped_release release;
+      lock.lock();
+    }
+    call();
+  }
+
   kthena_pool* pool_;
   std::size_t size_;
   pybind11::tuple ids_;

@@ -24,7 +24,7 @@ bool read_str(PyObject* value, const char* name, kthena_str& out) {
   return out.data != nullptr;
 }
 
-/// An int, or what can stand for one, such as a numpy integer. New reference.
+/// New reference.
 PyObject* as_int(PyObject* value, const char* name) {
   PyObject* number = PyNumber_Index(value);
   if (number == nullptr) PyErr_Format(PyExc_TypeError, "%s must be int, not %s", name, Py_TYPE(value)->tp_name);
@@ -39,6 +39,8 @@ bool refuse_range(const char* name, const char* range) {
   Py_DECREF(message);
   return false;
 }
+
+}  // namespace
 
 bool read_u64(PyObject* value, const char* name, uint64_t& out) {
   PyObject* number = as_int(value, name);
@@ -64,8 +66,6 @@ bool read_i64(PyObject* value, const char* name, int64_t& out) {
   Py_DECREF(number);
   return !(out == -1 && PyErr_Occurred() != nullptr) || refuse_range(name, "-2^63 .. 2^63 - 1");
 }
-
-}  // namespace
 
 void intern_keywords(State& state) {
   for (std::size_t i = 0; i < kRequestKeywords; ++i) state.keywords[i] = PyUnicode_InternFromString(kNames[i]);

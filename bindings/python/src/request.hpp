@@ -38,6 +38,11 @@ class Request {
   Buffer history_;
 };
 
+/// An int, or what can stand for one, such as a numpy integer. False with a Python exception set.
+bool read_u64(PyObject* value, const char* name, uint64_t& out);
+bool read_u32(PyObject* value, const char* name, uint32_t& out);
+bool read_i64(PyObject* value, const char* name, int64_t& out);
+
 /// Names of the arguments, interned; filled once per interpreter.
 void intern_keywords(State& state);
 

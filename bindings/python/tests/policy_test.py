@@ -80,6 +80,7 @@ def test_a_decision(pool: kthena.Pool, policy: kthena.Policy) -> None:
     assert (decision.endpoint, decision.index) == ("a", 0)
     assert decision.ranked == ("a", "b", "c")
     assert decision.ranked_indices == (0, 1, 2)
+    assert decision.failover == ("b", "c")
     assert decision.reason is kthena.Reason.BEST_SCORE
     assert decision.candidates == 3
     assert decision.score >= decision.margin > 0
@@ -91,7 +92,7 @@ def test_no_endpoint_is_an_answer(policy: kthena.Policy) -> None:
     decision = policy.decide(kthena.Pool([]), id="request")
     assert decision.outcome is kthena.Outcome.NO_ENDPOINT
     assert decision.endpoint is None and decision.index is None
-    assert decision.ranked == () and decision.candidates == 0
+    assert decision.ranked == () == decision.failover and decision.candidates == 0
     assert decision.reason is kthena.Reason.POOL_EMPTY
     assert "endpoint=None" in repr(decision)
 
@@ -112,7 +113,7 @@ def test_decisions_compare_by_value_and_cannot_be_made(pool: kthena.Pool, policy
 
 def test_a_decision_outlives_pool_and_policy() -> None:
     decision = kthena.Policy("random").decide(kthena.Pool(["only"]), id="x")
-    assert decision.endpoint == "only" and decision.ranked == ("only",)
+    assert decision.endpoint == "only" and decision.ranked == ("only",) and decision.failover == ()
 
 
 def test_depths_pull(pool: kthena.Pool, policy: kthena.Policy) -> None:
@@ -229,6 +230,10 @@ def test_explanation(pool: kthena.Pool) -> None:
     assert kept[0].oldest_age_ns == 4
     dropped = next(candidate for candidate in explanation.candidates if candidate.endpoint == "c")
     assert dropped.dropped is kthena.Reason.MODEL_NOT_LOADED and dropped.dropped_by == "lora-affinity"
+    pool.update(waiting=[0, 50, 0], sampled_ns=1)
+    full = kthena.Policy("kthena-default").explain(pool, id="x").candidates[1]
+    assert full.dropped is kthena.Reason.WAITING_LIMIT
+    assert (full.dropped_subject, full.dropped_a, full.dropped_b) == (0, 50.0, 10.0)
 
 
 @given(
