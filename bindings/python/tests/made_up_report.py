@@ -10,7 +10,14 @@ def distribution(mean: float) -> dict[str, float]:
     return {"count": 100, "mean": mean, "p50": mean * 0.8, "p90": mean * 1.6, "p99": mean * 3, "max": mean * 4}
 
 
-def report(throughput: float, ttft: float, swing: float, engines: int = 3, samples: int = 200) -> dict[str, Any]:
+def report(
+    throughput: float,
+    ttft: float,
+    swing: float,
+    engines: int = 3,
+    samples: int = 200,
+    published: dict[str, float] | None = None,
+) -> dict[str, Any]:
     """`swing`: how far the load of engines is from the mean, 0 .. 1."""
     run = {
         "requests": 100,
@@ -42,6 +49,7 @@ def report(throughput: float, ttft: float, swing: float, engines: int = 3, sampl
         "runs": [run, run],
         "total": {**run, "requests": 200},
         "engines": [{"endpoint": f"engine-{i}"} for i in range(engines)],
+        "published": published,
         "ttft_cdf_s": [ttft * math.exp((k - 50) / 22) for k in range(101)],
         "load": {
             "at_ns": [sample * 2_700_000_000 for sample in range(samples)],
@@ -49,3 +57,16 @@ def report(throughput: float, ttft: float, swing: float, engines: int = 3, sampl
             "waiting": waiting,
         },
     }
+
+
+def nobody(*, null: bool) -> dict[str, Any]:
+    """A report of a policy that served nobody; `null`: with null and not 0 for what was not measured."""
+    made = report(1.0, 1.0, 0.0)
+    none = None if null else 0
+    for run in [made["total"], *made["runs"]]:
+        run |= {"requests": 0, "throughput_rps": 0, "duration_s": 0, "unroutable": 100}
+        run |= {"hit_ratio": none, "load_max_over_mean": none}
+        for name in ("e2e_s", "ttft_s", "tpot_s"):
+            run[name] = {"count": 0, **dict.fromkeys(("mean", "p50", "p90", "p99", "max"), none)}
+    made["ttft_cdf_s"] = [] if null else [0.0] * 101
+    return made

@@ -166,12 +166,116 @@ def test_policies_from_files(files: Files) -> None:
     assert {row["policy"] for row in table} == set(names)
 
 
+def rows_of(files: Files, *arguments: str) -> dict[str, dict[str, Any]]:
+    result = run(["replay", *arguments, "--json", "r.json"], files)
+    assert result.returncode == 0, result.stderr
+    document = json.loads((files.folder / "r.json").read_text())
+    assert schema_faults(document) == []
+    return {row["policy"]: row for row in document["rows"]}
+
+
+def test_a_label_is_no_baseline(files: Files) -> None:
+    files.write("random.json", {"scorers": ["least-request"]})
+    rows = rows_of(files, "--workload", "gsp-short", "--policies", "random.json,round-robin", "--limit", "10")
+    assert [row["ratio_to_random"] for row in rows.values()] == [None, None]
+
+
+def test_spread_ticks(files: Files) -> None:
+    files.write("trace.csv", TRACE)
+    base = ["replay", "--workload", "trace.csv", "--policies", "random"]
+    for name, options in (("as-is", []), ("spread", ["--spread-tick", "3"])):
+        result = run([*base, *options, "--json", f"{name}.json", "--csv", f"{name}.csv"], files)
+        assert result.returncode == 0, result.stderr
+        assert ("ticks of 3 s" in result.stdout) == (name == "spread")
+    arrivals = [
+        [int(row["arrival_ns"]) for row in csv.DictReader(io.StringIO((files.folder / name).read_text()))]
+        for name in ("as-is.csv", "spread.csv")
+    ]
+    assert max(arrivals[0]) < 1_000_000_000 <= max(arrivals[1]) < 3_000_000_000
+    document = json.loads((files.folder / "spread.json").read_text())
+    assert document["spread_tick_s"] == 3 and "--spread-tick 3" in document["command"]
+    assert json.loads((files.folder / "as-is.json").read_text())["spread_tick_s"] == 0
+
+
+def test_prefix_sources(files: Files) -> None:
+    documents = {}
+    arguments = ["replay", "--workload", "gsp-long", "--policies", "kthena-2025-09/least-request+prefix"]
+    arguments += ["--limit", "300", "--concurrency", "40", "--html", "r.html"]
+    for source, words in (("kthena", "Kthena&#x27;s two stores"), ("exact", "an exact index")):
+        result = run([*arguments, "--prefix-source", source, "--json", "r.json"], files)
+        assert result.returncode == 0, result.stderr
+        assert words.replace("&#x27;", "'") in result.stdout.splitlines()[0]
+        assert words in (files.folder / "r.html").read_text()
+        documents[source] = json.loads((files.folder / "r.json").read_text())
+        assert schema_faults(documents[source]) == [] and documents[source]["prefix_source"] == source
+        assert f"--prefix-source {source}" in documents[source]["command"]
+    assert documents["kthena"]["rows"] != documents["exact"]["rows"]
+    plain = run(["replay", "--workload", "gsp-short", "--policies", "random", "--limit", "10"], files)
+    assert "prefixes known" not in plain.stdout  # random reads none
+
+
+def test_an_open_loop_shows_times_beside_random(files: Files) -> None:
+    files.write("trace.csv", TRACE)
+    rows = rows_of(files, "--workload", "trace.csv", "--policies", "random,kthena-default")
+    base = rows["random"]["ttft_mean_s"]
+    assert all(row["ttft_ratio_to_random"] == row["ttft_mean_s"] / base for row in rows.values())
+
+
+def test_a_policy_that_serves_nobody(files: Files) -> None:
+    files.write(
+        "mine.json", {"filters": [{"name": "least-request", "options": {"max_waiting": 0}}], "scorers": ["random"]}
+    )
+    base = ["--workload", "gsp-short", "--limit", "10", "--html", "r.html"]
+    rows = rows_of(files, *base, "--policies", "mine.json,random")
+    assert rows["mine"]["requests"] == 0 and rows["mine"]["unroutable"] == 10
+    assert rows["mine"]["ttft_mean_s"] is None and rows["mine"]["ttft_ratio_to_random"] is None
+    table = run(["replay", *base, "--policies", "mine.json"], files).stdout
+    assert next(line for line in table.splitlines() if line.startswith("mine ")).split()[2:9] == ["-"] * 7
+
+
+def test_output_to_standard_output(files: Files) -> None:
+    base = ["replay", "--workload", "gsp-short", "--policies", "random", "--limit", "10"]
+    result = run([*base, "--json", "-", "--csv", "r.csv"], files)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["workload"] == "gsp-short"
+    assert run([*base, "--csv", "-"], files).stdout == (files.folder / "r.csv").read_text()
+    assert files.names() == {"r.csv"}
+
+
+def test_a_full_disk_behind_standard_output(files: Files) -> None:
+    base = ["replay", "--workload", "gsp-short", "--policies", "random", "--limit", "10", "--json", "r.json"]
+    result = run(base, files, shell="> /dev/full")
+    assert result.returncode == 1 and files.names() == set()
+    assert result.stderr.splitlines()[-1] == "kthena replay: standard output: no space left on device"
+    assert "Traceback" not in result.stderr and "Exception" not in result.stderr
+
+
+def test_control_characters_are_shown_and_not_sent(files: Files) -> None:
+    files.write("\x1b[2J.csv", TRACE)
+    files.write("mine.json", {"name": "a\nb\x07", "scorers": ["random"]})
+    result = run(["replay", "--workload", "\x1b[2J.csv", "--policies", "mine.json"], files)
+    assert result.returncode == 0 and "\x1b" not in result.stdout + result.stderr
+    assert result.stdout.startswith(r"\x1b[2J.csv. ") and r"a\nb\x07" in result.stdout
+
+
 BAD: list[tuple[str, list[str], list[str]]] = [
     ("no workload file", ["--workload", "none.csv"], ["none.csv: no such file or directory"]),
     ("a folder as workload", ["--workload", "."], [".: is a directory"]),
-    ("truncated line", ["--workload", "cut.csv"], ["cut.csv: line 4: "]),
+    ("truncated line", ["--workload", "cut.csv"], ["cut.csv: line 4"]),
     ("block id of 2^64", ["--workload", "huge.csv"], ["huge.csv: line 2: "]),
-    ("an empty trace", ["--workload", "empty.csv"], ["empty.csv: "]),
+    ("an empty trace", ["--workload", "empty.csv"], ["empty.csv: is empty, a trace was expected"]),
+    ("a trace of blank lines", ["--workload", "blank.csv"], ["blank.csv: is empty"]),
+    ("a workload without a name", ["--workload", ""], ["an empty name where a file is wanted"]),
+    ("replicas with an underscore", ["--replicas", "1_0"], ["--replicas: '1_0' is no integer"]),
+    ("digits of another script", ["--limit", "\u0661"], ["--limit: '\u0661' is no integer"]),
+    ("speed with an underscore", ["--speed", "1_0.5"], ["--speed: '1_0.5' is no number"]),
+    ("poll interval with blanks", ["--poll-interval", " 1"], ["--poll-interval: ' 1' is no number"]),
+    ("ticks without a trace", ["--spread-tick", "3"], ["--spread-tick: gsp-short is no trace"]),
+    ("negative ticks", ["--spread-tick", "-1"], ["--spread-tick: -1 is not in 0 .. 3600"]),
+    ("ticks that are no number", ["--spread-tick", "x"], ["--spread-tick: 'x' is no number"]),
+    ("unknown prefix source", ["--prefix-source", "auto"], ["--prefix-source: 'auto' is none of kthena, exact"]),
+    ("output without a name", ["--json", ""], ["--json: an empty name; give a file, or - for standard output"]),
+    ("two outputs on one stream", ["--json", "-", "--csv", "-"], ["--csv: - is also the output of --json"]),
     ("unknown policy", ["--policies", "best"], ["unknown policy 'best'", "kthena-default"]),
     ("two unknown policies", ["--policies", "best,worst"], ["'best'", "'worst'"]),
     ("policy twice", ["--policies", "random,random"], ["random is there twice"]),
@@ -191,7 +295,7 @@ BAD: list[tuple[str, list[str], list[str]]] = [
     ("limit 0", ["--limit", "0"], ["--limit: 0"]),
     ("output in no folder", ["--json", "none/r.json"], ["--json: none/r.json: no such file or directory"]),
     ("output is a folder", ["--html", "folder"], ["--html: folder: is a directory"]),
-    ("one output twice", ["--json", "r", "--csv", "./r"], ["is also the file of --json"]),
+    ("one output twice", ["--json", "r", "--csv", "./r"], ["is also the output of --json"]),
     (
         "all together",
         ["--policies", "best,negative.json", "--seed", "x", "--limit", "0", "--json", "none/r.json"],
@@ -205,6 +309,7 @@ def test_bad_input(files: Files, arguments: list[str], messages: list[str]) -> N
     files.write("cut.csv", TRACE[: TRACE.index("5,512") + 4])
     files.write("huge.csv", TRACE.replace("0-1", "18446744073709551616 1", 1))
     files.write("empty.csv", "")
+    files.write("blank.csv", "\n \n")
     files.write("negative.json", {"scorers": [{"name": "random", "weight": -1}]})
     files.write("nan.json", '{"scorers": [{"name": "random", "weight": NaN}]}')
     (files.folder / "folder").mkdir()
@@ -217,6 +322,11 @@ def test_bad_input(files: Files, arguments: list[str], messages: list[str]) -> N
         assert message in result.stderr
     assert all(line.startswith("kthena replay: ") for line in result.stderr.splitlines())
     assert files.names() == before
+
+
+def test_no_abbreviations(files: Files) -> None:
+    result = run(["replay", "--work", "gsp-short"], files)
+    assert result.returncode == 2 and "--workload" in result.stderr
 
 
 def test_an_unwritable_output_is_found_before_the_simulation(files: Files) -> None:

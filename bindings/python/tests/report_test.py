@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
 import stat
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kthena.cli import replay_html, replay_text, svg, table
@@ -15,7 +17,7 @@ from kthena.cli.faults import Faults, Refused
 from kthena.cli.files import Outputs
 from kthena.cli.progress import Progress
 from kthena.cli.results import PolicyResult, Setup, compare
-from made_up_report import report
+from made_up_report import nobody, report
 
 PUBLISHED = {
     "random": {"throughput_rps": 11.81, "e2e_mean_s": 25.23, "ttft_mean_s": 2.15},
@@ -23,6 +25,7 @@ PUBLISHED = {
 }
 SETUP = Setup(
     workload="gsp-long",
+    is_trace=False,
     requests=100,
     replicas=3,
     engine="engine@made-up",
@@ -32,6 +35,9 @@ SETUP = Setup(
     runs=2,
     seed=1,
     poll_interval_s=2.7,
+    spread_tick_s=0.0,
+    prefix_source="kthena",
+    reads_prefixes=True,
     command="kthena replay --workload gsp-long --policies 'a&b'",
 )
 
@@ -39,18 +45,29 @@ SETUP = Setup(
 @pytest.fixture
 def results() -> list[PolicyResult]:
     reports = [
-        ("random", report(11.4, 1.83, 0.1)),
-        ("kthena-2025-09/least-request", report(10.2, 9.55, 0.9)),
+        ("random", report(11.4, 1.83, 0.1, published=PUBLISHED["random"])),
+        (
+            "kthena-2025-09/least-request",
+            report(10.2, 9.55, 0.9, published=PUBLISHED["kthena-2025-09/least-request"]),
+        ),
         ("<mine> & co", report(28.0, 0.4, 0.2)),
     ]
-    return compare(reports, PUBLISHED)
+    return compare(reports, 0)
 
 
 def test_ratios(results: list[PolicyResult]) -> None:
     assert [result.ratio_to_random for result in results] == [1.0, 10.2 / 11.4, 28.0 / 11.4]
     assert [result.published_ratio_to_random for result in results] == [1.0, 9.86 / 11.81, None]
-    alone = compare([("other", report(1.0, 1.0, 0.0))], {})
+    alone = compare([("other", report(1.0, 1.0, 0.0))], None)
     assert alone[0].ratio_to_random is None and alone[0].published is None
+    assert [result.ttft_ratio_to_random for result in results] == [1.0, 9.55 / 1.83, 0.4 / 1.83]
+
+
+def test_the_baseline_is_not_found_by_its_label() -> None:
+    labelled = compare([("random", report(1.0, 1.0, 0.0)), ("b", report(2.0, 1.0, 0.0))], None)
+    assert [result.ratio_to_random for result in labelled] == [None, None]
+    last = compare([("a", report(1.0, 1.0, 0.0)), ("random", report(2.0, 1.0, 0.0))], 1)
+    assert [result.ratio_to_random for result in last] == [0.5, 1.0]
 
 
 def test_json(results: list[PolicyResult]) -> None:
@@ -58,7 +75,7 @@ def test_json(results: list[PolicyResult]) -> None:
     assert document["workload"] == "gsp-long" and document["simulated"] is True
     row = document["rows"][1]
     names = "policy throughput_rps e2e_mean_s e2e_p99_s ttft_mean_s ttft_p50_s ttft_p99_s hit_ratio load_max_over_mean"
-    assert list(row)[:11] == [*names.split(), "ratio_to_random", "published"]
+    assert list(row)[:12] == [*names.split(), "ratio_to_random", "ttft_ratio_to_random", "published"]
     assert row["published"]["throughput_rps"] == 9.86
     assert document["rows"][2]["published"] is None
 
@@ -69,16 +86,64 @@ def test_table(results: list[PolicyResult]) -> None:
     assert "imulated engine engine@made-up" in first and "closed loop of 300" in first and "seed 1" in first
     assert "2 runs of 100 requests" in first and "cold" in first and "warm" in first
     assert "10.20  (9.86)" in text and "0.89 (0.83)" in text
-    plain = replay_text.render_table(SETUP, compare([("other", report(1.0, 1.0, 0.0))], {}))
+    plain = replay_text.render_table(SETUP, compare([("other", report(1.0, 1.0, 0.0))], None))
     assert "(" not in plain.splitlines()[-1]
+
+
+def sentence(**changes: Any) -> str:
+    return dataclasses.replace(SETUP, **changes).sentence()
+
+
+def test_the_heading() -> None:
+    one = sentence(replicas=1, runs=1, requests=1, concurrency=1)
+    assert "1 replica;" in one and "1 run of 1 request;" in one and "closed loop of 1 request;" in one
+    assert "3 replicas" in sentence() and "2 runs of 100 requests" in sentence()
+    assert "2 times the trace's speed" in sentence(concurrency=0, speed=2.0, is_trace=True)
+    assert "2 times the workload's speed" in sentence(concurrency=0, speed=2.0)
+    assert "ticks of 3 s" in sentence(spread_tick_s=3.0) and "ticks" not in sentence()
+    assert "Kthena's two stores" in sentence() and "exact index" in sentence(prefix_source="exact")
+    assert "prefixes" not in sentence(reads_prefixes=False)
+
+
+def test_an_open_loop_compares_times(results: list[PolicyResult]) -> None:
+    setup = dataclasses.replace(SETUP, concurrency=0)
+    text = replay_text.render_table(setup, results)
+    assert text.splitlines()[2].endswith("  TTFT x random") and "5.22" in text and "In an open loop" in text
+    assert "TTFT x random" not in replay_text.render_table(SETUP, results)
+    page = replay_html.render_html(setup, results)
+    assert "TTFT times random" in page and "5.22" in page and "In an open loop" in page
+    assert "shortest mean time to first token: 0.40 s; random: 1.83 s." in page
+
+
+@pytest.mark.parametrize("null", [False, True])
+@pytest.mark.parametrize("concurrency", [0, 300])
+def test_a_policy_that_serves_nobody(null: bool, concurrency: int) -> None:
+    setup = dataclasses.replace(SETUP, concurrency=concurrency)
+    results = compare([("nobody", nobody(null=null)), ("random", report(2.0, 1.0, 0.0))], 1)
+    line = next(line for line in replay_text.render_table(setup, results).splitlines() if line.startswith("nobody"))
+    times = ["-"] if concurrency == 0 else []
+    assert line.split() == ["nobody", "0.00", *["-"] * 7, "0.00", *times]
+    row = json.loads(replay_text.render_json(setup, results))["rows"][0]
+    assert row["requests"] == 0 and row["throughput_rps"] == 0
+    for name in ("e2e_mean_s", "e2e_p99_s", "ttft_mean_s", "ttft_p50_s", "ttft_p99_s", "hit_ratio"):
+        assert row[name] is None
+    assert row["load_max_over_mean"] is None and row["runs"][0]["ttft_mean_s"] is None
+    page = replay_html.render_html(setup, results)
+    assert "nothing served" in page and "random" in page
+    alone = compare([("random", nobody(null=null))], 0)
+    assert "No request was served." in replay_html.render_html(setup, alone)
+    assert "In an open loop" not in replay_text.render_table(setup, alone)
 
 
 def test_notes() -> None:
     made = report(1.0, 1.0, 0.0)
     made["total"]["waited_for_poll"], made["total"]["unroutable"] = 1234, 5
-    text = replay_text.render_table(SETUP, compare([("mine", made)], {}))
+    text = replay_text.render_table(SETUP, compare([("mine", made)], None))
     assert "mine: 1,234 requests found no eligible endpoint" in text
     assert "mine: 5 requests were given up" in text
+    made["total"]["waited_for_poll"], made["total"]["unroutable"] = 1, 1
+    text = replay_text.render_table(SETUP, compare([("mine", made)], None))
+    assert "mine: 1 request found no" in text and "mine: 1 request was given up" in text
 
 
 def test_csv() -> None:
@@ -139,13 +204,13 @@ def test_the_page(results: list[PolicyResult]) -> None:
 
 
 def test_a_page_of_many_engines_and_of_almost_nothing() -> None:
-    replay_html.render_html(SETUP, compare([("a", report(1.0, 1.0, 0.5, engines=40, samples=1024))], {}))
+    replay_html.render_html(SETUP, compare([("a", report(1.0, 1.0, 0.5, engines=40, samples=1024))], None))
     tiny = report(1.0, 0.0, 0.0, engines=1, samples=1)
-    assert "Too short" in replay_html.render_html(SETUP, compare([("a", tiny)], {}))
+    assert "Too short" in replay_html.render_html(SETUP, compare([("a", tiny)], None))
     empty = report(1.0, 0.0, 0.0, engines=1, samples=2)
     empty["load"] = {"at_ns": [0, 0], "running": [0, 0], "waiting": [0, 0]}
     empty["total"]["throughput_rps"] = 0.0
-    replay_html.render_html(SETUP, compare([("random", empty), ("b", empty)], {}))
+    replay_html.render_html(SETUP, compare([("random", empty), ("b", empty)], 0))
 
 
 def test_scales() -> None:
@@ -160,6 +225,7 @@ def test_scales() -> None:
 
 def test_text_tables() -> None:
     assert table.render(["a", "bb"], [["x", "1"], ["yy", "22"]]) == "a   bb\n--  --\nx    1\nyy  22"
+    assert table.render(["a"], [["\x1b[31m\n"]]).splitlines()[2] == r"\x1b[31m\n"
 
 
 class Terminal:

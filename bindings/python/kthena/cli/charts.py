@@ -13,7 +13,7 @@ CLOSE_UP = 48
 
 def ttft_cdf(results: Sequence[PolicyResult]) -> str:
     """Share of requests whose first token came within a time, by policy; time by its logarithm."""
-    curves = [result.report["ttft_cdf_s"] for result in results]
+    curves = [result.report["ttft_cdf_s"] if result.total.requests else [] for result in results]
     positive = [value for curve in curves for value in curve if value > 0]
     low = max(min(positive, default=0.01), 1e-3)
     high = max(max(positive, default=1.0), low * 10)
@@ -21,8 +21,11 @@ def ttft_cdf(results: Sequence[PolicyResult]) -> str:
     y = svg.Scale(0, 100, 300, 24)
     body = svg.axes(x, y, "time to first token, s (logarithmic)", "% of requests")
     for i, curve in enumerate(curves):
+        if not curve:
+            continue
         body += svg.line([x(value) for value in curve], [y(k) for k in range(len(curve))], f"curve p{i % 8}")
-    medians = "; ".join(f"{result.policy} {result.total['ttft_s']['p50']:.2f} s" for result in results)
+    p50s = ((result.policy, result.total.seconds("ttft_s", "p50")) for result in results)
+    medians = "; ".join(f"{policy} none" if p50 is None else f"{policy} {p50:.2f} s" for policy, p50 in p50s)
     return svg.figure(
         "cdf", 760, 340, "Time to first token", f"Cumulative share of requests by policy. Medians: {medians}.", body
     )

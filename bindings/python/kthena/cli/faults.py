@@ -18,7 +18,14 @@ class Refused(Exception):
 
 def split_message(message: str) -> list[str]:
     """The faults of a message of the library: each begins with a place and a colon, and they are joined by `"; "`."""
-    return re.split(r"; (?=(?:line \d+|[^\s:]+): )", message)
+    return re.split(r"; (?=line \d+\b|[^\s:]+: )", message)
+
+
+def _plain(text: str) -> str:
+    """Python reads `1_000`, blanks and the digits of all scripts as numbers as well; here they are none."""
+    if not text.isascii() or not text.isprintable() or "_" in text or " " in text:
+        raise ValueError(text)
+    return text
 
 
 class Faults:
@@ -35,9 +42,9 @@ class Faults:
             self._faults.append(fault)
 
     def add_message(self, where: str, message: str) -> None:
-        """A message of the library."""
+        """A message of the library about the document that `where` holds."""
         for fault in split_message(message):
-            self.add(f"{where}: {fault}")
+            self.add(f"{where}: {fault.removeprefix('document: ').removeprefix('parse error at ')}")
 
     def raise_if_any(self) -> None:
         if self._faults:
@@ -48,7 +55,7 @@ class Faults:
         if text is None:
             return None
         try:
-            value = int(text)
+            value = int(_plain(text))
         except ValueError:
             self.add(f"{option}: {text!r} is no integer")
             return None
@@ -61,7 +68,7 @@ class Faults:
         if text is None:
             return None
         try:
-            value = float(text)
+            value = float(_plain(text))
         except ValueError:
             self.add(f"{option}: {text!r} is no number")
             return None

@@ -8,14 +8,18 @@ from pathlib import Path
 from types import TracebackType
 
 from kthena.cli.faults import Faults, Refused
+from kthena.cli.terminal import reason
 
 
 def read_bytes(path: str, faults: Faults) -> bytes | None:
     """What is in a file; None with a fault when it cannot be read."""
+    if not path:
+        faults.add("an empty name where a file is wanted")
+        return None
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        faults.add(f"{path}: {_reason(error)}")
+        faults.add(f"{path}: {reason(error)}")
         return None
 
 
@@ -80,24 +84,34 @@ class Output:
 
 
 class Outputs:
-    """The outputs of a command: all of them appear at the end of the `with` block, or none."""
+    """The outputs of a command: all of them appear at the end of the `with` block, or none.
+
+    `stdout` is the option whose output goes to standard output, `-` on the command line. That is for the command to do.
+    """
 
     def __init__(self, paths: dict[str, str | None], faults: Faults) -> None:
+        self.stdout: str | None = None
         self._outputs: dict[str, Output] = {}
         seen: dict[str, str] = {}
         for option, path in paths.items():
             if path is None:
                 continue
-            output = Output(path)
-            real = os.path.realpath(path)
+            if not path:
+                faults.add(f"{option}: an empty name; give a file, or - for standard output")
+                continue
+            real = "-" if path == "-" else os.path.realpath(path)
             if real in seen:
-                faults.add(f"{option}: {path} is also the file of {seen[real]}")
+                faults.add(f"{option}: {path} is also the output of {seen[real]}")
                 continue
             seen[real] = option
+            if path == "-":
+                self.stdout = option
+                continue
+            output = Output(path)
             try:
                 output.open()
             except OSError as error:
-                faults.add(f"{option}: {path}: {_reason(error)}")
+                faults.add(f"{option}: {path}: {reason(error)}")
                 continue
             self._outputs[option] = output
 
@@ -122,11 +136,7 @@ class Outputs:
                     output.move()
         except OSError as failure:
             path = "" if output is None else output.path
-            raise Refused([f"{path}: {_reason(failure)}"], exit_code=1) from None
+            raise Refused([f"{path}: {reason(failure)}"], exit_code=1) from None
         finally:
             for output in self._outputs.values():
                 output.discard()
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

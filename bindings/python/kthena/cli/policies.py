@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kthena.cli.faults import Faults
 from kthena.cli.files import read_text
 from kthena.errors import KthenaError
 from kthena.routing import Policy, presets
+
+#: Scorers that read how much of a prompt an endpoint holds.
+PREFIX_SCORERS = ("prefix-cache", "kvcache-aware")
 
 
 class NamedPolicy(NamedTuple):
@@ -18,6 +21,12 @@ class NamedPolicy(NamedTuple):
 
     name: str
     text: str
+    is_preset: bool
+    scorers: frozenset[str]
+
+    @property
+    def reads_prefixes(self) -> bool:
+        return not self.scorers.isdisjoint(PREFIX_SCORERS)
 
 
 def read_policies(text: str, faults: Faults) -> list[NamedPolicy]:
@@ -40,7 +49,10 @@ def read_policy(item: str, faults: Faults) -> NamedPolicy | None:
     """None with a fault when there is no such policy."""
     known = presets()
     if item in known:
-        return NamedPolicy(item, json.dumps(item))
+        return _named(item, json.dumps(item), Policy(item).to_dict(), is_preset=True)
+    if not item:
+        faults.add("an empty name where a policy is wanted")
+        return None
     if not item.endswith(".json") and not os.path.isfile(item):
         faults.add(f"unknown policy {item!r}: neither a preset ({', '.join(known)}) nor a file")
         return None
@@ -54,4 +66,8 @@ def read_policy(item: str, faults: Faults) -> NamedPolicy | None:
         return None
     document = policy.to_dict()
     document["name"] = document["name"] or PurePath(item).stem
-    return NamedPolicy(document["name"], json.dumps(document))
+    return _named(document["name"], json.dumps(document), document, is_preset=False)
+
+
+def _named(name: str, text: str, document: dict[str, Any], *, is_preset: bool) -> NamedPolicy:
+    return NamedPolicy(name, text, is_preset, frozenset(scorer["name"] for scorer in document["scorers"]))

@@ -7,12 +7,12 @@ from importlib.resources import files
 from typing import Any
 
 from kthena.cli import charts
-from kthena.cli.replay_text import notes
-from kthena.cli.results import PolicyResult, Setup
+from kthena.cli.replay_text import OPEN_LOOP_NOTE, notes
+from kthena.cli.results import PolicyResult, Setup, number
 from kthena.version import __version__
 
 PUBLISHED = (
-    "Below a number: what Kthena published for its benchmark of 2025-09, and how far the model is from it. Hardware and "
+    "Below a number: what Kthena published for its benchmark of 2025-09, a mean of 3 runs, and how far the model is from it. Hardware and "
     "weights are not stated there."
 )
 
@@ -20,6 +20,7 @@ PUBLISHED = (
 def render_html(setup: Setup, results: list[PolicyResult]) -> str:
     policies = "1 policy" if len(results) == 1 else f"{len(results)} policies"
     title = f"{setup.workload} under {policies}"
+    remarks = [OPEN_LOOP_NOTE] if setup.open_loop and any(result.is_baseline for result in results) else []
     style = files("kthena.cli").joinpath("report.css").read_text(encoding="utf-8")
     loads = [charts.Load(result) for result in results]
     most = max(load.most for load in loads)
@@ -30,7 +31,7 @@ def render_html(setup: Setup, results: list[PolicyResult]) -> str:
         "<h2>Results</h2>",
         f"<p>{escape(PUBLISHED)}</p>" if any(result.published for result in results) else "",
         _table(setup, results),
-        *(f'<p class="note">{escape(note)}</p>' for note in notes(results)),
+        *(f'<p class="note">{escape(note)}</p>' for note in [*remarks, *notes(results)]),
         "<h2>Time to first token</h2>",
         "<p>How large a share of all requests had its first token within a time. Further left is better.</p>",
         _legend(results),
@@ -64,15 +65,17 @@ def render_html(setup: Setup, results: list[PolicyResult]) -> str:
 
 def _finding(setup: Setup, results: list[PolicyResult]) -> str:
     """A closed loop shows how much a fleet can do; in an open loop all do the same, but at different speed."""
-    base = next((result for result in results if result.policy == "random"), None)
-    if setup.concurrency == 0:
-        best = min(results, key=lambda result: float(result.total["ttft_s"]["mean"]))
-        text = f"{best.policy} has the shortest mean time to first token: {best.total['ttft_s']['mean']:.2f} s"
-        return text + ("." if base is None or best is base else f"; random: {base.total['ttft_s']['mean']:.2f} s.")
-    best = max(results, key=lambda result: float(result.total["throughput_rps"]))
-    if base is None or best is base or best.ratio_to_random is None:
-        return f"{best.policy} serves most: {best.total['throughput_rps']:.2f} requests per second."
-    before, after = base.total["ttft_s"]["mean"], best.total["ttft_s"]["mean"]
+    served = [(mean, result) for result in results if (mean := result.row()["ttft_mean_s"]) is not None]
+    if not served:
+        return "No request was served."
+    before, base = next(((mean, result) for mean, result in served if result.is_baseline), (None, None))
+    if setup.open_loop:
+        after, best = min(served, key=lambda pair: pair[0])
+        text = f"{best.policy} has the shortest mean time to first token: {after:.2f} s"
+        return text + ("." if before is None or best is base else f"; random: {before:.2f} s.")
+    after, best = max(served, key=lambda pair: pair[1].total.throughput_rps)
+    if before is None or best is base or best.ratio_to_random is None:
+        return f"{best.policy} serves most: {best.total.throughput_rps:.2f} requests per second."
     return (
         f"{best.policy} serves {best.ratio_to_random:.2f} times as many requests per second as random, with a mean time to "
         f"first token of {after:.2f} s instead of {before:.2f} s."
@@ -87,7 +90,8 @@ def _swatch(i: int) -> str:
 def _legend(results: list[PolicyResult]) -> str:
     items = []
     for i, result in enumerate(results):
-        median = f"median {result.total['ttft_s']['p50']:.2f} s"
+        p50 = result.row()["ttft_p50_s"]
+        median = "nothing served" if p50 is None else f"median {p50:.2f} s"
         items.append(f'<li>{_swatch(i)}{escape(result.policy)} <span class="soft">{median}</span></li>')
     return f'<ul class="legend">{"".join(items)}</ul>'
 
@@ -103,15 +107,16 @@ def _grid(caption: str, heads: list[str], rows: list[str], css: str = "") -> str
 
 def _table(setup: Setup, results: list[PolicyResult]) -> str:
     """The best cell of the column that the finding is about stands out."""
-    decisive = "throughput_rps" if setup.concurrency else "ttft_mean_s"
-    choose = max if setup.concurrency else min
-    best = choose(result.row()[decisive] for result in results)
-    top = max(float(result.total["throughput_rps"]) for result in results)
+    decisive = "ttft_mean_s" if setup.open_loop else "throughput_rps"
+    choose = min if setup.open_loop else max
+    best = choose((value for result in results if (value := result.row()[decisive]) is not None), default=None)
+    top = max(result.total.throughput_rps for result in results)
     caption = "Simulated; times in seconds from the client's send."
     heads = [
         "policy",
         "req / s",
         "times random",
+        *(["TTFT times random"] if setup.open_loop else []),
         "E2E mean",
         "E2E p99",
         "TTFT mean",
@@ -126,22 +131,22 @@ def _table(setup: Setup, results: list[PolicyResult]) -> str:
         beside = result.published or {}
 
         def cell(name: str, row: dict[str, Any] = row, beside: dict[str, float] = beside) -> str:
-            number = f"{row[name]:.2f}"
-            if name == decisive and row[name] == best:
-                number = f"<strong>{number}</strong>"
-            return f"{number}{_beside(row[name], beside.get(name))}"
+            shown = number(row[name])
+            if name == decisive and row[name] is not None and row[name] == best:
+                shown = f"<strong>{shown}</strong>"
+            return f"{shown}{_beside(row[name], beside.get(name))}"
 
-        ratio = "-" if result.ratio_to_random is None else f"{result.ratio_to_random:.2f}"
         bar = f'<span class="bar p{i % 8}" style="width:{_share(row["throughput_rps"], top):.0f}%"></span>'
         cells = [
-            cell("throughput_rps") + (bar if setup.concurrency else ""),
-            ratio + _beside(result.ratio_to_random, result.published_ratio_to_random),
+            cell("throughput_rps") + ("" if setup.open_loop else bar),
+            number(result.ratio_to_random) + _beside(result.ratio_to_random, result.published_ratio_to_random),
+            *([number(result.ttft_ratio_to_random)] if setup.open_loop else []),
             cell("e2e_mean_s"),
             cell("e2e_p99_s"),
             cell("ttft_mean_s"),
             cell("ttft_p50_s"),
             cell("ttft_p99_s"),
-            f"{row['hit_ratio']:.1%}",
+            number(row["hit_ratio"], ".1%"),
             cell("load_max_over_mean"),
         ]
         columns = "".join(f"<td>{text}</td>" for text in cells)
@@ -163,8 +168,10 @@ def _runs(setup: Setup, results: list[PolicyResult]) -> str:
     rows = []
     for i, result in enumerate(results):
         cells = ""
-        for run in result.report["runs"]:
-            more = f"{run['hit_ratio']:.1%} hits, TTFT {run['ttft_s']['mean']:.2f} s"
+        for run in result.row()["runs"]:
+            more = "nothing served"
+            if run["ttft_mean_s"] is not None:
+                more = f"{run['hit_ratio']:.1%} hits, TTFT {run['ttft_mean_s']:.2f} s"
             cells += f"<td>{run['throughput_rps']:.2f}<small>{more}</small></td>"
         rows.append(f'<tr><th scope="row">{_swatch(i)}{escape(result.policy)}</th>{cells}</tr>')
     caption = "Requests per second, by run. The same requests are sent in each; engines keep their caches in between."

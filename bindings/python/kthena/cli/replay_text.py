@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 from kthena.cli import table
-from kthena.cli.results import PolicyResult, Setup
+from kthena.cli.results import PolicyResult, Setup, number
+from kthena.cli.terminal import counted, printable
 from kthena.version import __version__
 
-PUBLISHED_NOTE = "In parentheses: published by Kthena (benchmark of 2025-09, hardware and weights not stated)."
+PUBLISHED_NOTE = (
+    "In parentheses: published by Kthena (benchmark of 2025-09, mean of 3 runs, hardware and weights not stated)."
+)
+OPEN_LOOP_NOTE = "In an open loop req/s follows the arrivals: compare the times, as TTFT x random does."
 
 
 def render_table(setup: Setup, results: list[PolicyResult]) -> str:
@@ -23,19 +27,20 @@ def render_table(setup: Setup, results: list[PolicyResult]) -> str:
         "hit %",
         "load max/mean",
         "x random",
+        *(["TTFT x random"] if setup.open_loop else []),
     ]
     published = any(result.published for result in results)
     rows = []
     for result in results:
         row, beside = result.row(), result.published or {}
 
-        def both(value: float, name: str, beside: dict[str, float] = beside) -> str:
+        def both(value: float | None, name: str, beside: dict[str, float] = beside) -> str:
             if not published:
-                return f"{value:.2f}"
+                return number(value)
             known = f"({beside[name]:.2f})" if name in beside else ""
-            return f"{value:.2f} {known:>7}"
+            return f"{number(value)} {known:>7}"
 
-        ratio = "-" if result.ratio_to_random is None else f"{result.ratio_to_random:.2f}"
+        ratio = number(result.ratio_to_random)
         if published:
             known = "" if result.published_ratio_to_random is None else f"({result.published_ratio_to_random:.2f})"
             ratio += f" {known:>6}"
@@ -44,19 +49,22 @@ def render_table(setup: Setup, results: list[PolicyResult]) -> str:
                 result.policy,
                 both(row["throughput_rps"], "throughput_rps"),
                 both(row["e2e_mean_s"], "e2e_mean_s"),
-                f"{row['e2e_p99_s']:.2f}",
+                number(row["e2e_p99_s"]),
                 both(row["ttft_mean_s"], "ttft_mean_s"),
-                f"{row['ttft_p50_s']:.2f}",
-                f"{row['ttft_p99_s']:.2f}",
-                f"{row['hit_ratio'] * 100:.1f}",
-                f"{row['load_max_over_mean']:.2f}",
+                number(row["ttft_p50_s"]),
+                number(row["ttft_p99_s"]),
+                number(row["hit_ratio"] and row["hit_ratio"] * 100, ".1f"),
+                number(row["load_max_over_mean"]),
                 ratio,
+                *([number(result.ttft_ratio_to_random)] if setup.open_loop else []),
             ]
         )
-    lines = [f"{setup.workload}. {setup.sentence()}", "", table.render(header, rows), ""]
+    lines = [f"{printable(setup.workload)}. {setup.sentence()}", "", table.render(header, rows), ""]
     if published:
         lines.append(PUBLISHED_NOTE)
-    lines += notes(results)
+    if setup.open_loop and any(result.ratio_to_random is not None for result in results):
+        lines.append(OPEN_LOOP_NOTE)
+    lines += [printable(note) for note in notes(results)]
     return "\n".join(lines).rstrip()
 
 
@@ -64,11 +72,16 @@ def notes(results: list[PolicyResult]) -> list[str]:
     """What the columns do not show."""
     lines = []
     for result in results:
-        waited, unroutable = result.total["waited_for_poll"], result.total["unroutable"]
+        waited, unroutable = result.total.count("waited_for_poll"), result.total.count("unroutable")
         if waited:
-            lines.append(f"{result.policy}: {waited:,} requests found no eligible endpoint and waited for a poll.")
+            lines.append(
+                f"{result.policy}: {counted(waited, 'request')} found no eligible endpoint and waited for a poll."
+            )
         if unroutable:
-            lines.append(f"{result.policy}: {unroutable:,} requests were given up: nobody was ever eligible.")
+            were = "was" if unroutable == 1 else "were"
+            lines.append(
+                f"{result.policy}: {counted(unroutable, 'request')} {were} given up: nobody was ever eligible."
+            )
     return lines
 
 
@@ -87,6 +100,8 @@ def render_json(setup: Setup, results: list[PolicyResult]) -> str:
         "speed": setup.speed,
         "loop": "closed" if setup.concurrency else "open",
         "poll_interval_s": setup.poll_interval_s,
+        "spread_tick_s": setup.spread_tick_s,
+        "prefix_source": setup.prefix_source,
         "caches": setup.caches,
         "command": setup.command,
         "version": __version__,

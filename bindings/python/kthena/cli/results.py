@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kthena.cli.terminal import counted
+
+#: What tells prefix scorers who holds what: the values of --prefix-source.
+PREFIX_SOURCES = {"kthena": "Kthena's two stores", "exact": "an exact index of KV events"}
+
 
 @dataclass(frozen=True)
 class Setup:
     """Under which conditions all policies ran."""
 
     workload: str
+    is_trace: bool
     requests: int  #: of one run
     replicas: int
     engine: str
@@ -20,13 +26,22 @@ class Setup:
     runs: int
     seed: int
     poll_interval_s: float
+    spread_tick_s: float  #: 0: the trace's arrivals as they are
+    prefix_source: str  #: "kthena" or "exact"
+    reads_prefixes: bool  #: whether any of the policies does
     command: str  #: repeats it
 
     @property
     def loop(self) -> str:
         if self.concurrency:
-            return f"closed loop of {self.concurrency:,} requests"
-        return "open loop" if self.speed == 1 else f"open loop at {self.speed:g} times the trace's speed"
+            return f"closed loop of {counted(self.concurrency, 'request')}"
+        if self.speed == 1:
+            return "open loop"
+        return f"open loop at {self.speed:g} times the {'trace' if self.is_trace else 'workload'}'s speed"
+
+    @property
+    def open_loop(self) -> bool:
+        return self.concurrency == 0
 
     @property
     def caches(self) -> str:
@@ -35,11 +50,14 @@ class Setup:
         return "caches cold at the start of run 1, warm after"
 
     def sentence(self) -> str:
-        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
-        return (
-            f"Simulated engine {self.engine}, {self.replicas} replicas; {self.loop}; {runs} of {self.requests:,} "
-            f"requests; {self.caches}; engine metrics read every {self.poll_interval_s:g} s; seed {self.seed}."
-        )
+        parts = [f"Simulated engine {self.engine}, {counted(self.replicas, 'replica')}", self.loop]
+        if self.spread_tick_s:
+            parts.append(f"arrivals spread over ticks of {self.spread_tick_s:g} s")
+        parts += [f"{counted(self.runs, 'run')} of {counted(self.requests, 'request')}", self.caches]
+        parts.append(f"engine metrics read every {self.poll_interval_s:g} s")
+        if self.reads_prefixes:
+            parts.append(f"prefixes known from {PREFIX_SOURCES[self.prefix_source]}")
+        return "; ".join([*parts, f"seed {self.seed}"]) + "."
 
 
 @dataclass(frozen=True)
@@ -48,60 +66,101 @@ class PolicyResult:
 
     policy: str
     report: dict[str, Any]
-    published: dict[str, float] | None
-    ratio_to_random: float | None
+    published: dict[str, float] | None  #: where the library finds the two comparable
+    is_baseline: bool
+    ratio_to_random: float | None  #: of requests per second
+    ttft_ratio_to_random: float | None  #: of the means
     published_ratio_to_random: float | None
 
     @property
-    def total(self) -> dict[str, Any]:
-        total: dict[str, Any] = self.report["total"]
-        return total
+    def total(self) -> Measured:
+        return Measured(self.report["total"])
+
+    @property
+    def runs(self) -> list[Measured]:
+        return [Measured(run) for run in self.report["runs"]]
 
     def row(self) -> dict[str, Any]:
         """The row of `--json`."""
         total = self.total
         return {
             "policy": self.policy,
-            "throughput_rps": total["throughput_rps"],
-            "e2e_mean_s": total["e2e_s"]["mean"],
-            "e2e_p99_s": total["e2e_s"]["p99"],
-            "ttft_mean_s": total["ttft_s"]["mean"],
-            "ttft_p50_s": total["ttft_s"]["p50"],
-            "ttft_p99_s": total["ttft_s"]["p99"],
-            "hit_ratio": total["hit_ratio"],
-            "load_max_over_mean": total["load_max_over_mean"],
+            "throughput_rps": total.throughput_rps,
+            "e2e_mean_s": total.seconds("e2e_s", "mean"),
+            "e2e_p99_s": total.seconds("e2e_s", "p99"),
+            "ttft_mean_s": total.seconds("ttft_s", "mean"),
+            "ttft_p50_s": total.seconds("ttft_s", "p50"),
+            "ttft_p99_s": total.seconds("ttft_s", "p99"),
+            "hit_ratio": total.ratio("hit_ratio"),
+            "load_max_over_mean": total.ratio("load_max_over_mean"),
             "ratio_to_random": self.ratio_to_random,
+            "ttft_ratio_to_random": self.ttft_ratio_to_random,
             "published": self.published,
-            "requests": total["requests"],
-            "waited_for_poll": total["waited_for_poll"],
-            "unroutable": total["unroutable"],
-            "preemptions": total["preemptions"],
+            "requests": total.requests,
+            "waited_for_poll": total.count("waited_for_poll"),
+            "unroutable": total.count("unroutable"),
+            "preemptions": total.count("preemptions"),
             "runs": [
                 {
-                    "throughput_rps": run["throughput_rps"],
-                    "ttft_mean_s": run["ttft_s"]["mean"],
-                    "hit_ratio": run["hit_ratio"],
+                    "throughput_rps": run.throughput_rps,
+                    "ttft_mean_s": run.seconds("ttft_s", "mean"),
+                    "hit_ratio": run.ratio("hit_ratio"),
                 }
-                for run in self.report["runs"]
+                for run in self.runs
             ],
         }
 
 
-def compare(reports: list[tuple[str, dict[str, Any]]], published: dict[str, dict[str, float]]) -> list[PolicyResult]:
-    """Results in the order of the reports, each beside its published row and as a ratio to random."""
+class Measured:
+    """What a run, or all together, came to. Where no request finished there are no times and no shares: None, never 0."""
+
+    def __init__(self, run: dict[str, Any]) -> None:
+        self._run = run
+        self.requests: int = run["requests"]
+        self.throughput_rps: float = run["throughput_rps"] or 0.0
+
+    def count(self, name: str) -> int:
+        value: int = self._run[name]
+        return value
+
+    def seconds(self, name: str, statistic: str) -> float | None:
+        value: float | None = self._run[name][statistic] if self.requests else None
+        return value
+
+    def ratio(self, name: str) -> float | None:
+        value: float | None = self._run[name] if self.requests else None
+        return value
+
+
+def number(value: float | None, form: str = ".2f") -> str:
+    """For a cell; "-" where there is none."""
+    return "-" if value is None else format(value, form)
+
+
+def compare(reports: list[tuple[str, dict[str, Any]]], baseline: int | None) -> list[PolicyResult]:
+    """Results in the order of the reports, as ratios to the one at position `baseline`, which is the preset `random`."""
 
     def ratio(value: float | None, base: float | None) -> float | None:
         return value / base if value is not None and base else None
 
-    throughput = {name: report["total"]["throughput_rps"] for name, report in reports}
-    published_throughput = {name: row["throughput_rps"] for name, row in published.items()}
+    def published_throughput(report: dict[str, Any]) -> float | None:
+        row = report["published"]
+        return None if row is None else float(row["throughput_rps"])
+
+    totals = [Measured(report["total"]) for _, report in reports]
+    ttfts = [total.seconds("ttft_s", "mean") for total in totals]
+    published = [published_throughput(report) for _, report in reports]
     return [
         PolicyResult(
             policy=name,
             report=report,
-            published=published.get(name),
-            ratio_to_random=ratio(throughput[name], throughput.get("random")),
-            published_ratio_to_random=ratio(published_throughput.get(name), published_throughput.get("random")),
+            published=report["published"],
+            is_baseline=i == baseline,
+            ratio_to_random=ratio(
+                totals[i].throughput_rps, None if baseline is None else totals[baseline].throughput_rps
+            ),
+            ttft_ratio_to_random=ratio(ttfts[i], None if baseline is None else ttfts[baseline]),
+            published_ratio_to_random=ratio(published[i], None if baseline is None else published[baseline]),
         )
-        for name, report in reports
+        for i, (name, report) in enumerate(reports)
     ]
