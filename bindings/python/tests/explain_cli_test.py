@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Files, run
@@ -39,7 +40,7 @@ def test_table(files: Files) -> None:
     assert header.split()[:3] == ["rank", "endpoint", "total"]
     assert "least-request" in header and "prefix-cache" in header and "oldest signal" in header
     assert [line.split()[:2] for line in lines[5:]] == [["1", "pod-b"], ["2", "pod-a"], ["-", "pod-c"]]
-    assert lines[-1].endswith("least-request: waiting_limit")
+    assert lines[-1].endswith("least-request: waiting_limit (waiting 50, limit 10)")
     assert "4 ms" in lines[5] and "50" in lines[5].split()
 
 
@@ -82,21 +83,66 @@ def test_all_faults_together(files: Files) -> None:
         assert any(f"kthena explain: {place}" in fault for fault in faults), place
 
 
+def test_a_fault_of_syntax_hides_no_other_file(files: Files) -> None:
+    files.write("pool.json", '{"endpoints": [{"id": "a",\n"running": NaN}]}')
+    files.write("request.json", {"id": "x", "seed": -1})
+    result = run(arguments("best"), files)
+    assert result.returncode == 2
+    for message in ("pool.json: line 2, column 12: ", "request.json: request.seed: ", "unknown policy 'best'"):
+        assert f"kthena explain: {message}" in result.stderr
+    assert len(result.stderr.splitlines()) == 3
+
+
+def test_control_characters_are_shown_and_not_sent(files: Files) -> None:
+    files.write("pool.json", {"endpoints": [{"id": "\x1b[31mred\nrow"}, {"id": "pod"}]})
+    files.write("request.json", {"id": "x"})
+    files.write("mine.json", {"name": "\x1b[2J", "scorers": ["random"]})
+    result = run(arguments("mine.json"), files)
+    assert result.returncode == 0 and "\x1b" not in result.stdout and r"\x1b[31mred\nrow" in result.stdout
+    assert result.stdout.startswith(r"\x1b[2J: ") and len(result.stdout.splitlines()) == 7
+    assert "\x1b" not in run(arguments("\x1b[2J"), files).stderr
+
+
+@pytest.mark.parametrize(
+    "command", [arguments(), [*arguments(), "--json"], ["presets"], ["parts", "--json"], ["--help"]]
+)
+@pytest.mark.parametrize(("shell", "message"), [("> /dev/full", "no space left on device"), (">&-", "closed")])
+def test_standard_output_that_fails(files: Files, command: list[str], shell: str, message: str) -> None:
+    if command == ["--help"] and shell == ">&-":
+        return  # argparse says it on stderr then
+    result = run(command, files, shell=shell)
+    name = "kthena" if command == ["--help"] else f"kthena {command[0]}"
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith(f"{name}: ") and message in result.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("pool.json", None, "pool.json: no such file or directory"),
         ("request.json", None, "request.json: no such file or directory"),
         ("pool.json", '{"endpoints": [\n{"id": "a"\n', "pool.json: line "),
-        ("pool.json", '{"endpoints": [{"id": "a", "running": NaN}]}', "pool.json: NaN is no JSON"),
+        ("pool.json", '{"endpoints": [{"id": "a", "running": NaN}]}', "pool.json: line 1, column 39: "),
         ("pool.json", '{"endpoints": [{"id": "a", "running": 1e999}]}', "pool.json: "),
         ("pool.json", '{"endpoints": [{"id": "a", "id": "b"}]}', "pool.json: "),
         ("pool.json", b"\n\xff", "pool.json: line 2: not UTF-8"),
         ("pool.json", "[" * 100_000, "pool.json: "),
-        ("request.json", "{}, {}", "request.json: line 1"),
+        ("pool.json", [], "pool.json: must be an object"),
+        ("request.json", "{}, {}", "request.json: line 1, column 3: "),
+        ("request.json", '{"id": "x",\n "seed": NaN}', "request.json: line 2, column 10: "),
+        ("request.json", '{"id": "x"}, "explain": false', "request.json: line 1, column 12: "),
+        ("request.json", '{"id": "x"}}', "request.json: line 1, column 12: "),
+        ("request.json", '{"id": "x", "id": "y"}', "request.json: member "),
+        ("request.json", "", "request.json: line 1, column 1: "),
+        ("request.json", "7", "request.json: must be an object"),
+        (
+            "request.json",
+            {"pool": {}, "policy": "random", "request": {}},
+            "request.json: request.policy: unknown member",
+        ),
     ],
 )
-def test_bad_files(files: Files, name: str, text: str | bytes | None, message: str) -> None:
+def test_bad_files(files: Files, name: str, text: Any, message: str) -> None:
     files.write(name, text)
     result = run(arguments(), files)
     assert result.returncode == 2
@@ -123,6 +169,8 @@ def test_missing_arguments(files: Files) -> None:
     assert result.returncode == 2 and "--request, --policy" in result.stderr
     assert run([], files).returncode == 2
     assert run(["dance"], files).returncode == 2
+    assert "--pol" in run([*arguments()[:-2], "--pol", "random"], files).stderr  # no abbreviations
+    assert "an empty name" in run(arguments(""), files).stderr
 
 
 def test_presets_and_parts(files: Files) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 
 from kthena import _core
-from kthena.cli import table
+from kthena.cli import table, terminal
 from kthena.cli.faults import Faults, split_message
 from kthena.cli.files import read_text
 from kthena.cli.policies import read_policy
 from kthena.errors import KthenaError
+from kthena.reasons import Reason
 from kthena.routing import Pool, decide_json
 from kthena.types import CandidateExplanation, Explanation
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("explain", help="take one routing decision apart", description=__doc__)
+    parser = subparsers.add_parser(
+        "explain", help="take one routing decision apart", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument(
         "--pool", required=True, metavar="FILE", help="the endpoints, as JSON (docs/schemas/pool.schema.json)"
     )
@@ -30,55 +34,70 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(options: argparse.Namespace) -> None:
     faults = Faults()
-    pool = _read_json(options.pool, faults)
-    request = _read_json(options.request, faults)
+    pool = _read_pool(options.pool, faults)
+    request = _read_request(options.request, faults)
     policy = read_policy(options.policy, faults)
+    text = ""
+    if request is not None:
+        # A pool or policy that is at fault has been named; what remains is what is wrong with the request.
+        chosen = "null" if policy is None else policy.text
+        document = f'{{"pool":{pool or "null"},"policy":{chosen},"request":{request},"explain":true}}'
+        try:
+            text = decide_json(document)
+        except KthenaError as error:
+            for fault in split_message(error.message):
+                if re.match(r"(pool|policy)\b", fault) is None or not faults:
+                    faults.add(f"{options.request}: {fault}")
     faults.raise_if_any()
     assert policy is not None
-    # The texts as they are: what is wrong in them is for the library to say.
-    try:
-        Pool.from_json(pool or "")
-    except KthenaError as error:
-        faults.add_message(options.pool, error.message)
-    document = f'{{"pool":{pool},"policy":{policy.text},"request":{request},"explain":true}}'
-    try:
-        text = decide_json(document)
-    except KthenaError as error:
-        for fault in split_message(error.message):
-            if fault.startswith("request") or not faults:
-                faults.add(f"{options.request}: {fault}")
-    faults.raise_if_any()
     if options.json:
-        print(text)
+        terminal.write(text)
     else:
-        print(render(Explanation.from_dict(json.loads(text)), policy.name))
+        terminal.write(render(Explanation.from_dict(json.loads(text)), policy.name))
 
 
-def _read_json(path: str, faults: Faults) -> str | None:
-    """The text of a file that holds one JSON value; None with a fault otherwise."""
+def _read_pool(path: str, faults: Faults) -> str | None:
+    """The text of a pool; None with faults, all that the library finds."""
     text = read_text(path, faults)
     if text is None:
         return None
     try:
-        json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        faults.add(f"{path}: line {error.lineno}, column {error.colno}: {error.msg}")
-    except (ValueError, RecursionError) as error:
-        faults.add(f"{path}: {error}")
+        Pool.from_json(text)
+    except KthenaError as error:
+        faults.add_message(path, error.message)
+        return None
     return text
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+def _read_request(path: str, faults: Faults) -> str | None:
+    """The text of a request that is one JSON object; None with a fault otherwise.
+
+    The library reads a request only inside of a whole document. Given the text alone, what it says of the document is what
+    is wrong with it as JSON, by line and column; that members are missing or unknown goes without saying.
+    """
+    text = read_text(path, faults)
+    if text is None:
+        return None
+    try:
+        decide_json(text)
+    except KthenaError as error:
+        wrong = [fault for fault in split_message(error.message) if fault.startswith("document: ")]
+        for fault in wrong:
+            faults.add_message(path, fault)
+        if wrong:
+            return None
+    return text
 
 
 def render(explanation: Explanation, policy: str) -> str:
     """The decision in two lines and a table of all endpoints, best first."""
+    name = terminal.printable(policy)
     if explanation.endpoint is None:
-        lines = [f"{policy}: no endpoint"]
+        lines = [f"{name}: no endpoint"]
     else:
-        lines = [f"{policy}: {explanation.endpoint}, score {explanation.score:g}, margin {explanation.margin:g}"]
-    lines.append(f"  {explanation.reason.name.lower()}: {explanation.reason_text}{_numbers(explanation)}")
+        chosen = terminal.printable(explanation.endpoint)
+        lines = [f"{name}: {chosen}, score {explanation.score:g}, margin {explanation.margin:g}"]
+    lines.append(f"  {explanation.reason.name.lower()}: {explanation.reason_text}{_of_decision(explanation)}")
     if not explanation.candidates:
         return "\n".join(lines)
     weights = [
@@ -93,20 +112,31 @@ def render(explanation: Explanation, policy: str) -> str:
     return "\n".join(lines)
 
 
-def _numbers(explanation: Explanation) -> str:
+def _numbers(reason: Reason, subject: float, a: float, b: float) -> list[tuple[str, str]]:
+    """What the numbers behind a reason are, and the numbers."""
+    values = {"subject": subject, "a": a, "b": b}
+    parts = (part.partition(" = ") for part in filter(None, _core.reason_numbers(reason).split(", ")))
+    return [(meaning, f"{values[name]:.10g}") for name, _, meaning in parts]
+
+
+def _of_decision(explanation: Explanation) -> str:
     """ " (score = 12, margin over the runner-up = 3)"; empty for a reason without numbers."""
-    values = {"subject": explanation.reason_subject, "a": explanation.reason_a, "b": explanation.reason_b}
-    named = []
-    for part in filter(None, _core.reason_numbers(explanation.reason).split(", ")):
-        name, _, meaning = part.partition(" = ")
-        named.append(f"{meaning} = {values[name]:g}")
-    return f" ({', '.join(named)})" if named else ""
+    e = explanation
+    named = _numbers(e.reason, e.reason_subject, e.reason_a, e.reason_b)
+    return f" ({', '.join(f'{meaning} = {value}' for meaning, value in named)})" if named else ""
+
+
+def _of_drop(reason: Reason, candidate: CandidateExplanation) -> str:
+    """ "least-request: waiting_limit (waiting 50, limit 10)"."""
+    c = candidate
+    named = _numbers(reason, c.dropped_subject, c.dropped_a, c.dropped_b)
+    numbers = f" ({', '.join(f'{meaning} {value}' for meaning, value in named)})" if named else ""
+    return f"{c.dropped_by}: {reason.name.lower()}{numbers}"
 
 
 def _row(candidate: CandidateExplanation, scorers: int) -> list[str]:
     age = f"{candidate.oldest_age_ns / 1e6:,.0f} ms" if candidate.oldest_age_ns else "-"
     if candidate.dropped is not None:
-        dropped = f"{candidate.dropped_by}: {candidate.dropped.name.lower()}"
-        return ["-", candidate.endpoint, "-", *["-"] * scorers, age, dropped]
+        return ["-", candidate.endpoint, "-", *["-"] * scorers, age, _of_drop(candidate.dropped, candidate)]
     terms = ["abstains" if term.abstained else f"{term.contribution:g}" for term in candidate.terms]
     return [str(candidate.rank), candidate.endpoint, f"{candidate.total:g}", *terms, age, ""]

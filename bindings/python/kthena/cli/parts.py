@@ -6,18 +6,20 @@ import argparse
 import json
 
 from kthena import _core, routing
-from kthena.cli import table
+from kthena.cli import table, terminal
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("parts", help="list what policies are made of", description=__doc__)
+    parser = subparsers.add_parser(
+        "parts", help="list what policies are made of", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument("--json", action="store_true", help="for machines")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     if options.json:
-        print(json.dumps(json.loads(_core.parts_json()), indent=2))
+        terminal.write(json.dumps(json.loads(_core.parts_json()), indent=2))
         return
     rows = []
     for part in routing.parts():
@@ -29,4 +31,4 @@ def run(options: argparse.Namespace) -> None:
                 rows[-1][2:] = cells
             else:
                 rows.append(["", "", *cells])
-    print(table.render(["kind", "name", "option", "least", "most", "default"], rows, left=3))
+    terminal.write(table.render(["kind", "name", "option", "least", "most", "default"], rows, left=3))

@@ -6,11 +6,13 @@ import argparse
 import json
 
 from kthena import routing
-from kthena.cli import table
+from kthena.cli import table, terminal
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("presets", help="list the policies that exist by name", description=__doc__)
+    parser = subparsers.add_parser(
+        "presets", help="list the policies that exist by name", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument(
         "--json", action="store_true", help="the policies in their full JSON form, as one object by name"
     )
@@ -20,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(options: argparse.Namespace) -> None:
     policies = {name: routing.Policy(name).to_dict() for name in routing.presets()}
     if options.json:
-        print(json.dumps(policies, indent=2))
+        terminal.write(json.dumps(policies, indent=2))
         return
     rows = [
         [
@@ -31,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
         ]
         for name, policy in policies.items()
     ]
-    print(table.render(["preset", "filters", "scorers", "picker"], rows, left=4))
+    terminal.write(table.render(["preset", "filters", "scorers", "picker"], rows, left=4))
 
 
 def _part(part: dict[str, object]) -> str:
