@@ -23,7 +23,7 @@ WHEEL_SOURCES := $(wildcard CMakeLists.txt pyproject.toml README.md) \
   $(shell find cmake include src bindings/c bindings/python/src bindings/python/kthena -name __pycache__ -prune -o -print 2>/dev/null)
 CXX_FILES = $(shell git ls-files -co --exclude-standard -- '*.cpp' '*.hpp' '*.c' '*.h')
 
-.PHONY: help demo test bench asan tsan lint format tidy consumer abi-update setup-demo setup-test clean distclean
+.PHONY: help demo test bench asan tsan lint format tidy consumer abi-update setup-demo setup-test setup-tidy clean distclean
 help:
 	@echo 'make demo        set up, build, compare six routing policies on a simulated fleet (table and HTML report)'
 	@echo 'make test        set up, then every test: C++ with and without Abseil, Python, Go'
@@ -40,6 +40,8 @@ setup-demo:
 	@PYTHON=$(PYTHON) tools/setup.sh demo
 setup-test:
 	@PYTHON=$(PYTHON) tools/setup.sh test
+setup-tidy:
+	@PYTHON=$(PYTHON) tools/setup.sh tidy
 
 # ---------------------------------------------------------------- Python environment
 # Each stamp is a file in .venv. The wheel is built without isolation, from what is installed here: no network.
@@ -97,7 +99,7 @@ format: $(VENV)/.test-tools
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	if command -v go >/dev/null && [ -e bindings/go/go.mod ]; then gofmt -w bindings/go; fi
-tidy: setup-test
+tidy: setup-tidy
 	cmake --preset dev
 	git ls-files 'src/*.cpp' 'bindings/c/*.cpp' | xargs -n 1 -P 2 clang-tidy -p build/dev --quiet
 clean:

@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh demo     compiler, CMake, Python headers, the libraries that kthena is built with
 #   tools/setup.sh test     the same, Catch2, Google Benchmark and pkg-config
+#   tools/setup.sh tidy     all that and clang-tidy
 #
 # Uses apt-get as root or through sudo. Where there is no apt-get it names what is missing; libraries that are not
 # installed are then downloaded by CMake (KTHENA_DEPS in cmake/KthenaDeps.cmake).
@@ -10,9 +11,9 @@ set -euo pipefail
 
 task=${1:-demo}
 case $task in
-  demo | test) ;;
+  demo | test | tidy) ;;
   *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
@@ -58,7 +59,7 @@ want library libabsl-dev have_header absl/container/flat_hash_map.h
 want library libfmt-dev have_header fmt/format.h
 want library libxxhash-dev have_header xxhash.h
 want library nlohmann-json3-dev have_header nlohmann/json.hpp
-if [ "$task" = test ]; then
+if [ "$task" != demo ]; then
   want tool pkg-config have pkg-config
   want library catch2 have_header catch2/catch.hpp
   want library libbenchmark-dev have_header benchmark/benchmark.h
@@ -68,6 +69,7 @@ if [ "$task" = test ]; then
     libraries=(${kept[@]+"${kept[@]}"})
   fi
 fi
+if [ "$task" = tidy ]; then want tool clang-tidy have clang-tidy; fi
 
 missing=(${tools[@]+"${tools[@]}"} ${libraries[@]+"${libraries[@]}"})
 if [ ${#missing[@]} = 0 ]; then

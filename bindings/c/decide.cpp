@@ -92,13 +92,14 @@ kthena_status kthena_decide(const kthena_policy* policy, const kthena_pool* pool
     if (request == nullptr) return c::refuse_null(error, "request");
     if (workspace == nullptr) return c::refuse_null(error, "workspace");
     if (kthena_status status = c::check_struct(decision, "decision", error); status != KTHENA_OK) return status;
+    const kthena_request* given = request;
     kthena_request copy;
     if (request->struct_size != sizeof(kthena_request)) {
       if (kthena_status status = c::read_struct(request, "request", copy, error); status != KTHENA_OK) return status;
-      request = &copy;
+      given = &copy;
     }
     route::Request wanted;
-    if (kthena_status status = make_request(*pool, *request, workspace->depths, wanted, error); status != KTHENA_OK)
+    if (kthena_status status = make_request(*pool, *given, workspace->depths, wanted, error); status != KTHENA_OK)
       return status;
     const route::Decision made = policy->policy.decide(pool->snapshot.view(), wanted, workspace->workspace);
     if (decision->struct_size >= sizeof(kthena_decision)) {
@@ -117,7 +118,7 @@ kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool
   return guarded(error, [&]() -> kthena_status {
     if (policy == nullptr) return c::refuse_null(error, "policy");
     if (pool == nullptr) return c::refuse_null(error, "pool");
-    kthena_request copy;
+    kthena_request copy = {};
     if (kthena_status status = c::read_struct(request, "request", copy, error); status != KTHENA_OK) return status;
     Depths depths;
     route::Request wanted;

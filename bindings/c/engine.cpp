@@ -151,7 +151,7 @@ kthena_status kthena_engine_parser_create(kthena_str profile, const kthena_engin
     if (row == nullptr) return status;
     engine::MetricsOptions chosen;
     if (options != nullptr) {
-      kthena_engine_parser_options given;
+      kthena_engine_parser_options given = {};
       if (status = c::read_struct(options, "options", given, error); status != KTHENA_OK) return status;
       if (status = c::check(given.model, "options.model", error); status != KTHENA_OK) return status;
       chosen.model = c::view(given.model);
@@ -246,7 +246,7 @@ kthena_str kthena_engine_sample_name(const kthena_engine_sample* sample, int32_t
 }
 
 double kthena_histogram_quantile(const kthena_histogram* histogram, double q) {
-  kthena_histogram given;
+  kthena_histogram given = {};
   if (c::read_struct(histogram, {}, given, nullptr) != KTHENA_OK) return kNotReported;
   if (given.size != 0 && (given.bounds == nullptr || given.cumulative == nullptr)) return kNotReported;
   return quantile({given.bounds, given.size}, {given.cumulative, given.size}, given.count, q);
@@ -348,7 +348,7 @@ kthena_status kthena_kv_stream_create(kthena_str profile, const kthena_kv_stream
     engine::KvReadOptions read{.worker = {0}};
     engine::KvStreamOptions chosen;
     if (options != nullptr) {
-      kthena_kv_stream_options given;
+      kthena_kv_stream_options given = {};
       if (status = c::read_struct(options, "options", given, error); status != KTHENA_OK) return status;
       if (status = c::check(given.model, "options.model", error); status != KTHENA_OK) return status;
       if (given.no_replay > 1) return c::refuse(error, "options.no_replay", "must be 0 or 1");

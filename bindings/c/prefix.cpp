@@ -42,7 +42,7 @@ kthena_status kthena_prefix_index_create(const kthena_prefix_index_options* opti
     if (index == nullptr) return c::refuse_null(error, "index");
     prefix::PrefixIndexOptions chosen;
     if (options != nullptr) {
-      kthena_prefix_index_options given;
+      kthena_prefix_index_options given = {};
       if (kthena_status status = c::read_struct(options, "options", given, error); status != KTHENA_OK) return status;
       if (given.reserved != 0) return c::refuse(error, "options.reserved", "must be 0");
       chosen.block_tokens = or_default(given.block_tokens, chosen.block_tokens);

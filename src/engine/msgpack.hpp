@@ -100,6 +100,7 @@ class Msgpack {
     if (!big_endian(width, out)) return false;
     if (first >= 0xD0) {
       const unsigned shift = 64 - 8 * width;
+      // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the width is never 0, so the shift never 64
       out = static_cast<std::uint64_t>(static_cast<std::int64_t>(out << shift) >> shift);
       negative = static_cast<std::int64_t>(out) < 0;
     }

@@ -84,8 +84,9 @@ struct KvCounts {
 class KvSink {
  public:
   template <class T>
+  // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): clang-tidy 14 does not see the requires clause
   requires(!std::same_as<std::remove_cvref_t<T>, KvSink>) KvSink(T&& target)
-  noexcept  // NOLINT(google-explicit-constructor,bugprone-forwarding-reference-overload)
+  noexcept
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(target)))),
         call_([](void* object, const KvEvent& event) {
           auto& to = *static_cast<std::remove_reference_t<T>*>(object);
