@@ -90,6 +90,11 @@ class Policy(_core.Policy):
     - `now_ns`, `seed`: the moment. The library reads no clock and no random source.
 
     Equal arguments give equal decisions, in every language.
+
+    `decide_many` makes many decisions on one state of the pool and gives an array of uint32, the position of the endpoint
+    for each request or `NO_ENDPOINT`. It takes `ids`, or `count` for the decimal forms of the sequence numbers as ids;
+    `prefix_depths` of requests x endpoints; `prefix_totals`, one for all or an array of uint32; `sequence_start`, from which
+    the requests count on; and `model`, `now_ns` and `seed` for all. Other threads run meanwhile; who updates the pool waits.
     """
 
     __slots__ = ()
