@@ -41,7 +41,10 @@ class Ahead {
   Ahead(const Worker& worker, std::span<const std::uint64_t> engine_hashes) noexcept
       : worker_(worker), engine_hashes_(engine_hashes) {
     for (std::size_t i = 0; i < std::min(kTags, engine_hashes.size()); ++i) fetch_tags(i);
-    for (std::size_t i = 0; i < std::min(kSlots, engine_hashes.size()); ++i) worker_.blocks.prefetch_slot(hashed_[i]);
+  }
+  /// To be called once, after some other work if there is any.
+  void fetch_slots() noexcept {
+    for (std::size_t i = 0; i < std::min(kSlots, engine_hashes_.size()); ++i) worker_.blocks.prefetch_slot(hashed_[i]);
   }
   /// The hash of engine_hashes[i]; i = 0, 1, 2 ...
   std::uint64_t next(std::size_t i) noexcept {
@@ -240,15 +243,17 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
   // Orphans may hang on to any block, and grow the tree there: one block at a time.
   const bool single = orphans.size() != 0;
   const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;  // nothing to note about tiers
-  const Stretch stretch =
-      tree.extend(parent, event.namespace_key, event.content_hashes.subspan(first, single ? 1 : std::dynamic_extent));
+  const std::size_t most = single ? 1 : hashes.size() - first;
+  Ahead ahead(worker, hashes.subspan(first, most));
+  const Stretch stretch = tree.extend(parent, event.namespace_key, event.content_hashes.subspan(first, most));
+  ahead.fetch_slots();
   Holding claim;
   claim.at = stretch.run;
   claim.tiers = detail::tier_bit(event.tier) & 0xF;
   if (first != 0 || event.parent) {
     claim.parent_tag = detail::parent_tag(worker.hash.hash(first == 0 ? *event.parent : hashes[first - 1])) & 0xFFFF;
   }
-  Ahead ahead(worker, hashes.subspan(first, stretch.count));
+
   const std::uint32_t end = stretch.offset + stretch.count;
   std::uint32_t unheld = stretch.offset;  // from here to the block at hand the tree was not told yet
   bool placed = false;                    // the last block is new at its place
@@ -417,6 +422,7 @@ Status PrefixIndex::State::apply(const BlockRemoved& event) {
     tree.release(id, std::exchange(run, kNoRun), first, last);
   };
   Ahead ahead(worker, hashes);
+  ahead.fetch_slots();
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     const std::uint64_t hashed = ahead.next(i);
     Holding* const known = worker.find(hashes[i], hashed);

@@ -5,7 +5,8 @@
 //   Use when   engines publish KV events (or the simulator does).
 //   Exact      depth(worker) = number of leading blocks of the query that the worker holds now, under any order of stores and
 //              removals: a hole ends the depth and its healing restores it.
-//   Cost       find: O(depth of the longest match), no allocation. store/remove: O(blocks). Figures: docs/prefix-index.md.
+//   Cost       find: about six cache lines per run of blocks on the way, no allocation: 0.1 us for 272 blocks. store/remove: O(blocks).
+//              Figures: docs/prefix-index.md.
 //   Source     own. The structure behind it may change, this interface stays.
 //   Threads    one writer; find is const and may run in many threads while nobody writes.
 #pragma once
