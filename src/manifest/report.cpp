@@ -10,8 +10,17 @@
 namespace kthena::manifest {
 namespace {
 
+/// A number that nothing was measured for is null, never 0.
+OrderedJson measured(bool any, double value) { return any ? OrderedJson(value) : OrderedJson(nullptr); }
+
 OrderedJson distribution_json(const sim::Distribution& d) {
-  return {{"count", d.count}, {"mean", d.mean}, {"p50", d.p50}, {"p90", d.p90}, {"p99", d.p99}, {"max", d.max}};
+  const bool any = d.count > 0;
+  return {{"count", d.count},
+          {"mean", measured(any, d.mean)},
+          {"p50", measured(any, d.p50)},
+          {"p90", measured(any, d.p90)},
+          {"p99", measured(any, d.p99)},
+          {"max", measured(any, d.max)}};
 }
 
 OrderedJson run_json(const sim::RunReport& run) {
@@ -21,8 +30,8 @@ OrderedJson run_json(const sim::RunReport& run) {
           {"e2e_s", distribution_json(run.e2e_s)},
           {"ttft_s", distribution_json(run.ttft_s)},
           {"tpot_s", distribution_json(run.tpot_s)},
-          {"hit_ratio", run.hit_ratio},
-          {"load_max_over_mean", run.load_max_over_mean},
+          {"hit_ratio", measured(run.requests > 0, run.hit_ratio)},
+          {"load_max_over_mean", measured(run.load_max_over_mean > 0, run.load_max_over_mean)},
           {"waited_for_poll", run.waited_for_poll},
           {"unroutable", run.unroutable},
           {"preemptions", run.preemptions},
@@ -78,6 +87,7 @@ std::string write_report(const sim::Report& report) {
   json["workload"] = report.workload;
   json["requests"] = report.requests;
   json["policy"] = report.policy;
+  json["prefix_source"] = sim::prefix_source_name(report.prefix_source);
   json["engine"] = report.engine.name;
   json["engine_model"] = model_json(report.engine);
   json["replicas"] = report.replicas;
@@ -88,9 +98,7 @@ std::string write_report(const sim::Report& report) {
   for (const sim::EngineReport& engine : report.engines) json["engines"].push_back(engine_json(engine));
   json["ttft_cdf_s"] = report.ttft_cdf_s;
   json["load"] = {{"at_ns", report.load.at_ns}, {"running", report.load.running}, {"waiting", report.load.waiting}};
-  const sim::PublishedRow* row = sim::find_published(report.workload, report.policy);
-  const bool comparable = row != nullptr && report.replicas == 3 && report.requests == 8192;  // what was measured
-  json["published"] = comparable ? published_json(*row) : OrderedJson(nullptr);
+  json["published"] = report.published != nullptr ? published_json(*report.published) : OrderedJson(nullptr);
   return write_json(json);
 }
 

@@ -188,11 +188,10 @@ EngineModel read_engine(const Json& json, const EngineModel& fallback, Faults& f
 // ---- the rest
 
 sim::PrefixSource read_prefix_source(const Json& document, Faults& faults) {
-  const std::string name = read_string(document, "prefix_source", "", "auto", faults);
-  if (name == "kthena-unchained") return sim::PrefixSource::kKthena;
-  if (name == "exact") return sim::PrefixSource::kExact;
-  if (name != "auto") faults.add("prefix_source", "must be one of auto, kthena-unchained, exact, not \"" + name + "\"");
-  return sim::PrefixSource::kAuto;
+  const std::string name = read_string(document, "prefix_source", "", "kthena", faults);
+  const std::optional<sim::PrefixSource> source = sim::find_prefix_source(name);
+  if (!source) faults.add("prefix_source", "must be one of kthena, exact, not \"" + name + "\"");
+  return source.value_or(sim::PrefixSource::kKthena);
 }
 
 sim::Client read_client(const Json& json, sim::Client client, bool is_trace, Faults& faults) {

@@ -85,10 +85,12 @@ Report Simulation::report() const {
   Report report;
   report.workload = s.scenario.workload.name;
   report.policy = s.scenario.policy.name;
+  report.prefix_source = s.scenario.prefix_source;
   report.engine = s.scenario.engine;
   report.replicas = s.scenario.replicas;
   report.requests = s.requests;
   report.load = s.load;
+  report.published = comparable_row(s.scenario);
 
   const State::Mark now = s.mark();
   Samples all;
@@ -114,7 +116,7 @@ Report Simulation::report() const {
     total.unroutable += row.unroutable;
   }
   all.describe(report.total);
-  for (int k = 0; k <= 100; ++k) report.ttft_cdf_s.push_back(quantile(all.ttft, k / 100.0));
+  for (int k = 0; k <= 100 && !all.ttft.empty(); ++k) report.ttft_cdf_s.push_back(quantile(all.ttft, k / 100.0));
   report.total.events = s.events;
   if (!report.runs.empty()) {
     report.total.throughput_rps /= static_cast<double>(report.runs.size());

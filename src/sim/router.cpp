@@ -30,11 +30,6 @@ std::string padded_id(std::uint32_t engine) {
 
 }  // namespace
 
-PrefixSource resolve(PrefixSource source, const route::PolicySpec& policy) noexcept {
-  if (source != PrefixSource::kAuto) return source;
-  return policy.name.starts_with("kthena-") ? PrefixSource::kKthena : PrefixSource::kExact;
-}
-
 Router::Router(const Scenario& scenario, const BlockChains& chains, route::Policy policy)
     : workload_(&scenario.workload),
       chains_(&chains),
@@ -72,7 +67,7 @@ Status Router::make_stores(const Scenario& scenario) {
   const bool reads_history = scores_by(scenario.policy, "prefix-cache");
   if (!reads_prefix && !reads_history) return {};
   prefix_depths_.assign(scenario.replicas, 0);
-  if (resolve(scenario.prefix_source, scenario.policy) == PrefixSource::kKthena) {
+  if (scenario.prefix_source == PrefixSource::kKthena) {
     if (reads_prefix) owners_.emplace();
     if (reads_history) {
       Result<prefix::compat::ByteHistory> history = prefix::compat::ByteHistory::create({});
@@ -162,6 +157,7 @@ void Router::answered(std::uint32_t request, std::uint32_t engine) {
 }
 
 void Router::poll(std::span<const Engine> engines) {
+  ++polls_;
   const auto mean_s = [](Duration sum_ns, std::uint64_t count) {
     return count == 0 ? 0 : to_seconds(sum_ns) / static_cast<double>(count);
   };
@@ -179,6 +175,19 @@ void Router::poll(std::span<const Engine> engines) {
         mean_s(counters.tpot_sum_ns - last.tpot_sum_ns, counters.tpot_count - last.tpot_count);
     last = {counters.ttft_sum_ns, counters.ttft_count, counters.tpot_sum_ns, counters.tpot_count};
   }
+}
+
+RouterView Router::known() const noexcept {
+  const auto column = [&](route::Signal signal) { return std::span(columns_[static_cast<std::size_t>(signal)]); };
+  return {polls_,
+          column(route::Signal::kRunning),
+          column(route::Signal::kWaiting),
+          column(route::Signal::kKvUsage),
+          column(route::Signal::kTtft),
+          column(route::Signal::kTpot),
+          column(route::Signal::kInFlight),
+          wants_kv_events() ? std::span(prefix_depths_) : std::span<const std::uint32_t>(),
+          history_depths_};
 }
 
 void Router::apply(std::uint32_t engine, std::span<const std::uint32_t> events) {

@@ -16,6 +16,7 @@
 #include "kthena/prefix/index.hpp"
 #include "kthena/route/policy.hpp"
 #include "kthena/sim/scenario.hpp"
+#include "kthena/sim/simulation.hpp"
 #include "sim/block_chains.hpp"
 #include "sim/engine.hpp"
 
@@ -43,6 +44,8 @@ class Router {
   /// KV events of one step of one engine, as Engine::kv_events().
   void apply(std::uint32_t engine, std::span<const std::uint32_t> events);
 
+  [[nodiscard]] RouterView known() const noexcept;
+
  private:
   Router(const Scenario& scenario, const BlockChains& chains, route::Policy policy);
   Status make_stores(const Scenario& scenario);
@@ -69,6 +72,7 @@ class Router {
   std::array<std::vector<double>, route::kSignalCount> columns_;
   std::vector<double>& column(route::Signal signal) { return columns_[static_cast<std::size_t>(signal)]; }
   std::vector<LastPoll> last_;
+  std::uint64_t polls_ = 0;
   double* in_flight_ = nullptr;
 
   std::vector<WorkerId> workers_;
@@ -83,8 +87,5 @@ class Router {
   std::vector<std::uint32_t> history_offsets_;
   std::vector<std::uint64_t> history_hashes_;
 };
-
-/// The source that kAuto means for a policy.
-PrefixSource resolve(PrefixSource source, const route::PolicySpec& policy) noexcept;
 
 }  // namespace kthena::sim::detail

@@ -6,6 +6,16 @@
 
 namespace kthena::sim {
 
+std::string_view prefix_source_name(PrefixSource source) noexcept {
+  return source == PrefixSource::kExact ? "exact" : "kthena";
+}
+
+std::optional<PrefixSource> find_prefix_source(std::string_view name) noexcept {
+  for (const PrefixSource source : {PrefixSource::kKthena, PrefixSource::kExact})
+    if (prefix_source_name(source) == name) return source;
+  return std::nullopt;
+}
+
 Scenario published_scenario(Workload workload, route::PolicySpec policy) {
   Scenario scenario;
   scenario.workload = std::move(workload);

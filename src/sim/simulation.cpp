@@ -97,6 +97,8 @@ Simulation::~Simulation() = default;
 std::uint64_t Simulation::advance(std::uint64_t max_events) { return state_->advance(max_events); }
 bool Simulation::done() const noexcept { return state_->done; }
 std::uint64_t Simulation::events() const noexcept { return state_->events; }
+Time Simulation::now() const noexcept { return state_->now; }
+RouterView Simulation::router() const noexcept { return state_->router[0].known(); }
 Progress Simulation::progress() const noexcept {
   const std::uint64_t total = std::uint64_t{state_->requests} * state_->scenario.runs;
   return {std::min(total, state_->run * state_->requests + state_->settled), total};

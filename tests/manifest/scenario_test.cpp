@@ -122,6 +122,50 @@ TEST_CASE("faults of scenario and trace are listed together", "[manifest][sim]")
         "workload: a trace was given, but the scenario names none");
 }
 
+TEST_CASE("what nothing was measured for is null, not 0", "[manifest][sim]") {
+  const auto report = manifest::simulate_document(
+      R"({"workload": {"poisson": {"requests": 3}}, "policy": {"filters": [{"name": "least-request", "options": {"max_waiting": 0}}],
+          "scorers": ["random"]}})");
+  REQUIRE(report.status() == Status());
+  const Json json = Json::parse(*report);
+  for (const Json& run : {json["total"], json["runs"][0]}) {
+    CHECK(run["requests"] == 0);
+    CHECK(run["unroutable"] == 3);
+    CHECK(run["throughput_rps"] == 0);
+    CHECK(run["hit_ratio"].is_null());
+    CHECK(run["load_max_over_mean"].is_null());
+    for (const char* times : {"e2e_s", "ttft_s", "tpot_s"}) {
+      CHECK(run[times]["count"] == 0);
+      for (const char* number : {"mean", "p50", "p90", "p99", "max"}) CHECK(run[times][number].is_null());
+    }
+  }
+  CHECK(json["ttft_cdf_s"].empty());
+  // A ratio that is 0 stays 0; answers of one token have no time per output token.
+  const auto one = manifest::simulate_document(
+      R"({"workload": {"poisson": {"requests": 3, "output_tokens": 1}}, "policy": "random"})");
+  REQUIRE(one.status() == Status());
+  const Json total = Json::parse(*one)["total"];
+  CHECK(total["hit_ratio"] == 0.0);
+  CHECK(total["load_max_over_mean"] >= 1);
+  CHECK(total["ttft_s"]["mean"] > 0);
+  CHECK(total["tpot_s"]["mean"].is_null());
+}
+
+TEST_CASE("published numbers stand beside the same benchmark only", "[manifest][sim]") {
+  const auto published = [](const std::string& members) {
+    const auto report = manifest::simulate_document(R"({"workload": "gsp-short", "runs": 1, )" + members + "}");
+    REQUIRE(report.status() == Status());
+    return Json::parse(*report)["published"];
+  };
+  CHECK(published(R"("policy": "random")")["throughput_rps"] == 8.21);
+  CHECK(published(R"("policy": {"name": "mine", "scorers": ["random"]})")["throughput_rps"] == 8.21);
+  CHECK(published(R"("policy": {"name": "random", "scorers": ["least-request"]})").is_null());
+  CHECK(published(R"("policy": "random", "prefix_source": "exact")").is_null());
+  CHECK(published(R"("policy": "random", "client": {"concurrency": 100})").is_null());
+  CHECK(published(R"("policy": "random", "engine": {"name": "qwen2.5-7b@910b-fit", "t0_s": 0.01})").is_null());
+  CHECK(published(R"("policy": "random", "request_limit": 8000)").is_null());
+}
+
 TEST_CASE("requests as CSV have a line each", "[manifest][sim]") {
   const auto scenario = manifest::parse_scenario(
       R"({"workload": {"generated_shared_prefix": {"groups": 2, "requests_per_group": 3, "rate_rps": 0}}, "policy": "round-robin",

@@ -191,8 +191,6 @@ TEST_CASE("two ways to know what engines hold agree where both see whole prompts
     const sim::RequestRows exact = run(scenario).rows();
     CHECK(unchained.endpoint == exact.endpoint);
     CHECK(unchained.end_ns == exact.end_ns);
-    scenario.prefix_source = sim::PrefixSource::kAuto;  // a preset of Kthena's
-    CHECK(run(scenario).rows().end_ns == unchained.end_ns);
   }
 }
 
@@ -218,15 +216,20 @@ TEST_CASE("requests that nobody may take wait for polls, then are given up", "[s
 }
 
 TEST_CASE("old metrics make least request herd", "[sim][router]") {
-  // traces_sim: with fresh metrics its TTFT is random's, with old ones several times that.
+  // In a closed loop of 300 it is behind random at any age (docs/simulator.md), and the older its metrics the more so.
   sim::Scenario scenario = sim::published_scenario(sim::named_workload("gsp-long").value(),
                                                    route::preset("kthena-2025-09/least-request").value());
   scenario.runs = 1;
-  double before = 0;
+  sim::Scenario random = scenario;
+  random.policy = route::preset("random").value();
+  const double of_random = run(random).report().total.ttft_s.mean;
+  double before = of_random;
   for (const Duration age : {20 * kMillisecond, 500 * kMillisecond, 2700 * kMillisecond}) {
     scenario.poll_interval_ns = age;
     const double ttft = run(scenario).report().total.ttft_s.mean;
-    CHECK(ttft > 1.5 * before);
+    INFO("metrics of at most " << to_seconds(age) << " s: TTFT " << ttft << " s, random's " << of_random << " s");
+    CHECK(ttft > (before == of_random ? 1.0 : 1.5) * before);
     before = ttft;
   }
+  CHECK(before > 3 * of_random);
 }

@@ -3,14 +3,15 @@
 // The JSON forms of sim: a scenario in, a report out. What holds for documents in route.hpp holds here.
 //
 //   scenario   {"workload": W, "policy": POLICY, "replicas": N, "engine": E, "client": {"concurrency": N, "speed": X}, "runs": K,
-//               "poll_interval_s": S, "kv_event_delay_s": S, "prefix_source": "auto" | "kthena-unchained" | "exact", "seed": N,
+//               "poll_interval_s": S, "kv_event_delay_s": S, "prefix_source": "kthena" | "exact", "seed": N,
 //               "request_limit": N}; workload and policy are needed
 //              W = "gsp-long" | "gsp-short" or {"name": ..., "seed": N}, and the defaults are those of the published benchmark;
 //                  {"generated_shared_prefix": {...}}, {"poisson": {...}} or {"trace": {"format", "name", "spread_tick_s", "seed"}},
 //                  whose text comes beside the document, and the defaults are those of sim::Scenario
 //              E = "llama3-8b@a100" or {"base": NAME, "t0_s": S, ...}
-//   report     sim::Report member by member, and "published": the row of the published benchmark for this workload and policy, or null
-//   schemas    docs/schemas/scenario.schema.json
+//   report     sim::Report member by member; null for what nothing was measured for. "published": the row of the published benchmark where
+//              sim::comparable_row finds one, else null; it is a mean of 3 runs, "runs" says how many these are
+//   schemas    docs/schemas/scenario.schema.json, docs/schemas/report.schema.json
 #pragma once
 
 #include <string>

@@ -9,10 +9,12 @@
 
 #include "kthena/base/engine_model.hpp"
 #include "kthena/base/time.hpp"
+#include "kthena/sim/published.hpp"
+#include "kthena/sim/scenario.hpp"
 
 namespace kthena::sim {
 
-/// Percentiles interpolate linearly between order statistics (numpy's default). All 0 without samples.
+/// Percentiles interpolate linearly between order statistics (numpy's default). Without samples all are 0, and null in JSON.
 struct Distribution {
   std::uint64_t count = 0;
   double mean = 0;
@@ -27,11 +29,11 @@ struct RunReport {
   std::uint64_t requests = 0;  ///< finished
   double duration_s = 0;       ///< first send to last token; of all runs: the sum
   double throughput_rps = 0;
-  Distribution e2e_s;                 ///< from the client's send to the last token
-  Distribution ttft_s;                ///< from the client's send to the first token
-  Distribution tpot_s;                ///< (last - first token) / (output tokens - 1); without answers of one token
-  double hit_ratio = 0;               ///< prompt tokens found in the cache at first admission / prompt tokens
-  double load_max_over_mean = 0;      ///< tokens computed per engine
+  Distribution e2e_s;    ///< from the client's send to the last token
+  Distribution ttft_s;   ///< from the client's send to the first token
+  Distribution tpot_s;   ///< (last - first token) / (output tokens - 1); without answers of one token
+  double hit_ratio = 0;  ///< prompt tokens found at first admission / prompt tokens; null in JSON without requests
+  double load_max_over_mean = 0;      ///< tokens computed per engine; null in JSON when there are none
   std::uint64_t waited_for_poll = 0;  ///< requests that found no eligible endpoint at first
   std::uint64_t unroutable = 0;       ///< requests given up: nobody was eligible although the fleet was idle
   std::uint64_t preemptions = 0;
@@ -77,14 +79,18 @@ struct LoadSeries {
 struct Report {
   std::string workload;
   std::string policy;
+  PrefixSource prefix_source = PrefixSource::kKthena;
   EngineModel engine;
   std::uint32_t replicas = 0;
   std::uint64_t requests = 0;  ///< of one run
   std::vector<RunReport> runs;
   RunReport total;
   std::vector<EngineReport> engines;
-  std::vector<double> ttft_cdf_s;  ///< 101 points: the k-th is the k-percent quantile of TTFT over all runs
+  std::vector<double>
+      ttft_cdf_s;  ///< 101 points: the k-th is the k-percent quantile of TTFT over all runs; none without samples
   LoadSeries load;
+  /// What was published for the same thing (comparable_row), a mean of kPublishedRuns runs; null when that is not so.
+  const PublishedRow* published = nullptr;
 };
 
 }  // namespace kthena::sim

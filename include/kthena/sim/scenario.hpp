@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "kthena/base/engine_model.hpp"
 #include "kthena/base/status.hpp"
@@ -15,12 +17,15 @@
 
 namespace kthena::sim {
 
-/// Who feeds Request::prefix and Request::history.
+/// Who feeds Request::prefix, which kvcache-aware reads, and Request::history, which prefix-cache reads.
 enum class PrefixSource : std::uint8_t {
-  kAuto = 0,    ///< kKthena for policies whose name starts with "kthena-", else kExact
-  kKthena = 1,  ///< "kthena-unchained": its two stores: owners of unchained blocks, history of prompt bytes
-  kExact = 2,   ///< "exact": prefix::PrefixIndex over the engines' KV events feeds both
+  kKthena =
+      0,       ///< "kthena": the stores of Kthena's two plugins, owners of unchained blocks and history of prompt bytes
+  kExact = 1,  ///< "exact": prefix::PrefixIndex over the engines' KV events feeds both
 };
+
+std::string_view prefix_source_name(PrefixSource source) noexcept;
+std::optional<PrefixSource> find_prefix_source(std::string_view name) noexcept;
 
 struct Client {
   /// Requests in flight at most (a closed loop). 0: as many as come (an open loop). DEFAULT: 0.
@@ -39,7 +44,8 @@ struct Scenario {
   Duration poll_interval_ns = kSecond;
   /// From the end of a step to the router's knowledge of its KV events. Range [0, 1 h]. DEFAULT: 0.
   Duration kv_event_delay_ns = 0;
-  PrefixSource prefix_source = PrefixSource::kAuto;
+  /// Never follows from a policy's name. DEFAULT: kKthena, for the plugins that read it are Kthena's.
+  PrefixSource prefix_source = PrefixSource::kKthena;
   /// Times that the same requests are sent; engines and router stay as they are in between. A run starts one poll interval after the
   /// end of the one before. Range 1..1000. DEFAULT: 1.
   std::uint32_t runs = 1;

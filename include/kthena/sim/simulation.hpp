@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "kthena/base/status.hpp"
 #include "kthena/sim/report.hpp"
@@ -19,6 +20,23 @@ namespace kthena::sim {
 struct Progress {
   std::uint64_t done = 0;  ///< requests, over all runs
   std::uint64_t total = 0;
+};
+
+/// What the router of a simulation knows at a moment, one element per engine in the order of Report::engines. For tests and for hosts
+/// that draw; the spans hold until the next advance().
+struct RouterView {
+  std::uint64_t polls = 0;  ///< times that the metrics were read; 0: all that follows is 0
+  // As read by the last poll.
+  std::span<const double> running{};   ///< requests in the batch
+  std::span<const double> waiting{};   ///< requests in the queue
+  std::span<const double> kv_usage{};  ///< referenced blocks / blocks
+  std::span<const double> ttft_s{};    ///< mean over the first tokens since the poll before; 0 without one
+  std::span<const double> tpot_s{};    ///< mean over the later tokens since the poll before; 0 without one
+  // Its own count, as of now.
+  std::span<const double> in_flight{};
+  // For the request that it decided on last, blocks that each engine was taken to hold; empty when no scorer reads it.
+  std::span<const std::uint32_t> prefix_depths{};   ///< Request::prefix
+  std::span<const std::uint32_t> history_depths{};  ///< Request::history
 };
 
 class Simulation {
@@ -36,6 +54,9 @@ class Simulation {
   [[nodiscard]] Progress progress() const noexcept;
   /// Events handled so far.
   [[nodiscard]] std::uint64_t events() const noexcept;
+  /// The simulated time of the last event.
+  [[nodiscard]] Time now() const noexcept;
+  [[nodiscard]] RouterView router() const noexcept;
 
   /// Of what happened so far; complete once done().
   [[nodiscard]] Report report() const;
