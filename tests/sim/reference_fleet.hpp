@@ -1,6 +1,6 @@
 // A second simulator, too simple to be wrong and far too slow to use: every token is a number, a block is named by all tokens before
-// its end, every sequence is visited in every step. It shares no code with the library but Workload (which it takes apart) and
-// EngineModel. Routing is round robin.
+// its end, every sequence is visited in every step. Its router has scores of its own over metrics that it reads itself, and remembers
+// prompts as tokens. It shares no code with the library but Workload (which it takes apart), EngineModel, and the hashes that break ties.
 #pragma once
 
 #include <algorithm>
@@ -10,10 +10,13 @@
 #include <map>
 #include <optional>
 #include <queue>
+#include <set>
+#include <string>
 #include <tuple>
 #include <vector>
 
 #include "kthena/base/engine_model.hpp"
+#include "kthena/route/request.hpp"
 #include "kthena/sim/workload.hpp"
 
 namespace reference {
@@ -38,6 +41,7 @@ struct Request {
   std::vector<int> blocks;
   bool prefilling = true;
   bool admitted_before = false;
+  std::int64_t token_at = 0;  // when it was sent, then when its last token came
   std::size_t scheduled = 0;  // tokens of this step
 };
 
@@ -56,6 +60,7 @@ class Engine {
   std::vector<Row>* rows = nullptr;
   std::uint64_t steps = 0, preemptions = 0, admissions = 0, computed = 0, hits = 0, lost = 0, chunks = 0;
   std::size_t peak = 0;
+  std::vector<std::int64_t> ttft, tpot;  // ns, one per token since the last poll
 
   std::int64_t schedule() {
     busy = true;
@@ -143,6 +148,8 @@ class Engine {
       computed += r->scheduled;
       if (r->scheduled == 0 || r->computed < r->tokens.size()) continue;
       r->prefilling = false;
+      (r->tokens.size() == r->prompt ? ttft : tpot).push_back(now - r->token_at);
+      r->token_at = now;
       if (r->tokens.size() == r->prompt && (*rows)[r->row].first < 0) (*rows)[r->row].first = now;
       // Answer tokens are unlike any other.
       r->tokens.push_back(-static_cast<long>(r->row * 100'000 + r->tokens.size()) - 1);
@@ -157,6 +164,7 @@ class Engine {
   }
 
   [[nodiscard]] std::size_t referenced() const { return references_.size() - free_.size(); }
+  [[nodiscard]] std::size_t blocks() const { return references_.size(); }
 
  private:
   [[nodiscard]] std::size_t ceil_blocks(std::size_t tokens) const { return (tokens + size_ - 1) / size_; }
@@ -193,9 +201,117 @@ class Engine {
   std::map<Tokens, int> cached_;
 };
 
+/// What a router reads of one engine; means in seconds.
+struct Metrics {
+  double running = 0, waiting = 0, kv_usage = 0, ttft = 0, tpot = 0;
+  double in_flight = 0;  // not read: its own count
+  friend bool operator==(const Metrics&, const Metrics&) = default;
+};
+
+struct Poll {
+  std::int64_t at = 0;
+  std::vector<Metrics> engines;
+};
+
 struct Fleet {
   std::vector<Engine> engines;
   std::vector<Row> rows;
+  std::vector<Poll> polls;
+};
+
+enum class Routing { kRoundRobin, kLeastRequest, kGpuUsage, kLeastLatency, kLeastRequestPrefix };
+
+struct Setup {
+  const kthena::sim::Workload& workload;
+  const kthena::EngineModel& model;
+  unsigned replicas = 1;
+  unsigned concurrency = 0;
+  unsigned runs = 1;
+  std::int64_t poll_interval = 0;
+  Routing routing = Routing::kRoundRobin;
+  std::uint64_t seed = 1;
+};
+
+/// Kthena's plugins of 2025-09, as its Go code reads.
+class Router {
+ public:
+  Router(Routing routing, unsigned replicas, std::uint64_t seed)
+      : metrics(replicas), routing_(routing), seed_(seed), told_(replicas) {}
+
+  std::vector<Metrics> metrics;
+
+  [[nodiscard]] unsigned choose(std::uint64_t row, const Tokens& prompt) const {
+    const auto replicas = static_cast<unsigned>(metrics.size());
+    if (routing_ == Routing::kRoundRobin) return static_cast<unsigned>(row % replicas);
+    std::vector<long> score(replicas);
+    for (unsigned e = 0; e < replicas; ++e) {
+      if (routing_ == Routing::kGpuUsage) score[e] = static_cast<long>((1 - metrics[e].kv_usage) * 100);
+      if (routing_ == Routing::kLeastLatency) score[e] = latency_score(metrics[e]);
+      if (routing_ == Routing::kLeastRequest) score[e] = load_score(metrics[e]);
+      if (routing_ == Routing::kLeastRequestPrefix) score[e] = load_score(metrics[e]) + history_score(e, prompt);
+    }
+    kthena::route::Request asked;
+    asked.sequence = row;
+    asked.seed = seed_;
+    const auto tie = [&](unsigned e) {
+      return kthena::route::tie_order(kthena::route::request_key(asked),
+                                      kthena::hash_id("engine-000" + std::to_string(e)));
+    };
+    unsigned best = 0;
+    for (unsigned e = 1; e < replicas; ++e)
+      if (score[e] > score[best] || (score[e] == score[best] && tie(e) < tie(best))) best = e;
+    return best;
+  }
+
+  /// An answer is complete: its engine now counts as one that knows the prompt.
+  void answered(unsigned engine, const Tokens& prompt) {
+    for (const Tokens& prefix : prefixes(prompt)) told_[engine].insert(prefix);
+  }
+
+ private:
+  [[nodiscard]] long load_score(const Metrics& mine) const {
+    double most = 0;
+    for (const Metrics& m : metrics) most = std::max(most, m.running + 100 * m.waiting);
+    if (most == 0) return 100;
+    return static_cast<long>((most - (mine.running + 100 * mine.waiting)) / most * 100);
+  }
+
+  [[nodiscard]] long latency_score(const Metrics& mine) const {
+    if (mine.ttft == 0 || mine.tpot == 0) return 50;
+    double ttft[2] = {1e300, 0};
+    double tpot[2] = {1e300, 0};
+    for (const Metrics& m : metrics) {
+      if (m.ttft == 0 || m.tpot == 0) continue;
+      ttft[0] = std::min(ttft[0], m.ttft);
+      ttft[1] = std::max(ttft[1], m.ttft);
+      tpot[0] = std::min(tpot[0], m.tpot);
+      tpot[1] = std::max(tpot[1], m.tpot);
+    }
+    const double first = ttft[0] == ttft[1] ? 100 : 100 * (ttft[1] - mine.ttft) / (ttft[1] - ttft[0]);
+    const double token = tpot[0] == tpot[1] ? 100 : 100 * (tpot[1] - mine.tpot) / (tpot[1] - tpot[0]);
+    return static_cast<long>(0.5 * first + 0.5 * token);
+  }
+
+  [[nodiscard]] long history_score(unsigned engine, const Tokens& prompt) const {
+    const std::vector<Tokens> all = prefixes(prompt);
+    std::size_t depth = 0;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (told_[engine].count(all[i]) != 0) depth = i + 1;
+    return static_cast<long>(static_cast<double>(depth) / static_cast<double>(all.size()) * 100);
+  }
+
+  /// After each 16 tokens and at the end of the prompt, but of 2,048 tokens at most.
+  [[nodiscard]] static std::vector<Tokens> prefixes(const Tokens& prompt) {
+    std::vector<Tokens> out;
+    const std::size_t seen = std::min<std::size_t>(prompt.size(), 2048);
+    for (std::size_t at = 0; at < seen; at += 16)
+      out.emplace_back(prompt.begin(), prompt.begin() + static_cast<std::ptrdiff_t>(std::min(seen, at + 16)));
+    return out;
+  }
+
+  Routing routing_;
+  std::uint64_t seed_;
+  std::vector<std::set<Tokens>> told_;
 };
 
 /// Token number: segment and place in it.
@@ -207,13 +323,14 @@ inline Tokens prompt_of(const kthena::sim::Workload& workload, std::size_t i) {
   return tokens;
 }
 
-inline Fleet run(const kthena::sim::Workload& workload, const kthena::EngineModel& model, unsigned replicas,
-                 unsigned concurrency, unsigned runs, std::int64_t gap) {
+inline Fleet run(const Setup& setup) {
+  const kthena::sim::Workload& workload = setup.workload;
   const std::size_t n = workload.size();
   Fleet fleet;
-  fleet.rows.resize(n * runs);
-  for (unsigned e = 0; e < replicas; ++e) fleet.engines.emplace_back(model).rows = &fleet.rows;
-  std::vector<Request> requests(n * runs);
+  fleet.rows.resize(n * setup.runs);
+  for (unsigned e = 0; e < setup.replicas; ++e) fleet.engines.emplace_back(setup.model).rows = &fleet.rows;
+  std::vector<Request> requests(n * setup.runs);
+  Router router(setup.routing, setup.replicas, setup.seed);
 
   struct Event {
     std::int64_t at;
@@ -228,31 +345,38 @@ inline Fleet run(const kthena::sim::Workload& workload, const kthena::EngineMode
 
   std::size_t run = 0, arrived = 0, sent = 0, answered = 0;
   std::function<void(unsigned)> step;
-  std::function<void()> send, arrive, start_run;
+  std::function<void()> send, arrive, start_run, poll;
   std::int64_t started = 0;
+  bool over = false;
   step = [&](unsigned e) {
     later(now + fleet.engines[e].schedule(), [&, e] {
       const std::vector<Request*> ended = fleet.engines[e].finish_step(now);
       for (std::size_t k = 0; k < ended.size(); ++k)
-        later(now, [&] {
+        later(now, [&, e, row = ended[k]->row] {
+          router.metrics[e].in_flight -= 1;
+          router.answered(e, prompt_of(workload, row % n));
           if (++answered < n) {
             send();
-          } else if (++run < runs) {
-            later(now + gap, start_run);
+          } else if (++run < setup.runs) {
+            later(now + setup.poll_interval, start_run);
+          } else {
+            over = true;
           }
         });
       if (!fleet.engines[e].running.empty() || !fleet.engines[e].waiting.empty()) step(e);
     });
   };
   send = [&] {
-    while (sent < arrived && (concurrency == 0 || sent - answered < concurrency)) {
+    while (sent < arrived && (setup.concurrency == 0 || sent - answered < setup.concurrency)) {
       const std::size_t row = run * n + sent;
       Request& r = requests[row];
       r.row = row;
       r.tokens = prompt_of(workload, sent);
       r.prompt = r.tokens.size();
       r.answer = workload.output_tokens[sent];
-      const auto e = static_cast<unsigned>(row % replicas);
+      r.token_at = now;
+      const unsigned e = router.choose(row, r.tokens);
+      router.metrics[e].in_flight += 1;
       fleet.rows[row].arrival = now;
       fleet.rows[row].engine = e;
       fleet.engines[e].waiting.push_back(&r);
@@ -269,8 +393,29 @@ inline Fleet run(const kthena::sim::Workload& workload, const kthena::EngineMode
     started = now;
     later(now + workload.arrival_ns[0], arrive);
   };
+  poll = [&] {
+    const auto mean_s = [](std::vector<std::int64_t>& samples) {
+      std::int64_t sum = 0;
+      for (const std::int64_t sample : samples) sum += sample;
+      const double mean = samples.empty() ? 0 : static_cast<double>(sum) / 1e9 / static_cast<double>(samples.size());
+      samples.clear();
+      return mean;
+    };
+    for (unsigned e = 0; e < setup.replicas; ++e) {
+      Engine& engine = fleet.engines[e];
+      Metrics& seen = router.metrics[e];
+      seen.running = static_cast<double>(engine.running.size());
+      seen.waiting = static_cast<double>(engine.waiting.size());
+      seen.kv_usage = static_cast<double>(engine.referenced()) / static_cast<double>(engine.blocks());
+      seen.ttft = mean_s(engine.ttft);
+      seen.tpot = mean_s(engine.tpot);
+    }
+    fleet.polls.push_back({now, router.metrics});
+    later(now + setup.poll_interval, poll);
+  };
+  later(0, poll);
   later(0, start_run);
-  while (!queue.empty()) {
+  while (!over) {
     const Event event = queue.top();
     queue.pop();
     now = event.at;

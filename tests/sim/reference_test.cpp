@@ -79,16 +79,54 @@ Case random_case(std::uint64_t seed) {
 
 struct Seen {
   std::uint64_t preemptions = 0, chunks = 0, hits = 0, steps = 0;
+  std::uint64_t polls = 0, waiting = 0, latencies = 0, silences = 0;
 };
 
-void compare(const Case& c, std::uint64_t seed, Seen& seen) {
+/// What the router knows after a poll is what the reference read then.
+void compare_poll(const sim::Simulation& simulation, const reference::Fleet& expected, Seen& seen) {
+  const sim::RouterView known = simulation.router();
+  INFO("poll " << known.polls << " at " << simulation.now() << " ns");
+  REQUIRE(known.polls <= expected.polls.size());
+  const reference::Poll& poll = expected.polls[known.polls - 1];
+  REQUIRE(simulation.now() == poll.at);
+  REQUIRE(known.running.size() == poll.engines.size());
+  for (std::size_t e = 0; e < poll.engines.size(); ++e) {
+    INFO("engine " << e);
+    const reference::Metrics& engine = poll.engines[e];
+    REQUIRE(known.running[e] == engine.running);
+    REQUIRE(known.waiting[e] == engine.waiting);
+    REQUIRE(known.kv_usage[e] == engine.kv_usage);
+    REQUIRE(known.ttft_s[e] == engine.ttft);
+    REQUIRE(known.tpot_s[e] == engine.tpot);
+    REQUIRE(known.in_flight[e] == engine.in_flight);
+    ++seen.polls;
+    seen.waiting += engine.waiting > 0 ? 1 : 0;
+    seen.latencies += engine.ttft > 0 && engine.tpot > 0 ? 1 : 0;
+    seen.silences += engine.running > 0 && engine.ttft == 0 ? 1 : 0;
+  }
+}
+
+void compare(const Case& c, Seen& seen, reference::Routing routing = reference::Routing::kRoundRobin) {
   INFO(c.text);
   const sim::Scenario& s = c.scenario;
-  const reference::Fleet expected =
-      reference::run(s.workload, s.engine, s.replicas, s.client.concurrency, s.runs, s.poll_interval_ns);
+  const reference::Fleet expected = reference::run({.workload = s.workload,
+                                                    .model = s.engine,
+                                                    .replicas = s.replicas,
+                                                    .concurrency = s.client.concurrency,
+                                                    .runs = s.runs,
+                                                    .poll_interval = s.poll_interval_ns,
+                                                    .routing = routing,
+                                                    .seed = s.seed});
   auto simulation = sim::Simulation::create(s);
   REQUIRE(simulation.status() == Status());
-  while (!simulation->done()) REQUIRE(simulation->advance(1 + seed % 17) > 0);
+  std::uint64_t polls = 0;
+  while (!simulation->done()) {
+    REQUIRE(simulation->advance(1) == 1);
+    if (simulation->router().polls == polls) continue;
+    ++polls;
+    compare_poll(*simulation, expected, seen);
+  }
+  REQUIRE(polls == expected.polls.size());
   const sim::RequestRows rows = simulation->rows();
   const sim::Report report = simulation->report();
 
@@ -126,12 +164,43 @@ void compare(const Case& c, std::uint64_t seed, Seen& seen) {
 
 TEST_CASE("every request's times equal those of a naive simulator", "[sim][reference]") {
   Seen seen;
-  for (std::uint64_t seed = 0; seed < 1500; ++seed) compare(random_case(seed), seed, seen);
+  for (std::uint64_t seed = 0; seed < 1500; ++seed) compare(random_case(seed), seen);
   // The comparison is worth something only if all of it happened.
   CHECK(seen.preemptions > 1000);
   CHECK(seen.chunks > 1000);
   CHECK(seen.hits > 10'000);
   CHECK(seen.steps > 100'000);
+  CHECK(seen.polls > 100'000);
+  CHECK(seen.waiting > 10'000);
+  CHECK(seen.latencies > 10'000);
+  CHECK(seen.silences > 10'000);
+}
+
+TEST_CASE("whole runs under load policies equal those of a naive router over a naive fleet", "[sim][reference]") {
+  using reference::Routing;
+  const struct {
+    const char* preset;
+    Routing routing;
+  } policies[] = {
+      {"kthena-2025-09/least-request", Routing::kLeastRequest},
+      {"kthena-2025-09/gpu-usage", Routing::kGpuUsage},
+      {"kthena-2025-09/least-latency", Routing::kLeastLatency},
+      {"kthena-2025-09/least-request+prefix", Routing::kLeastRequestPrefix},
+  };
+  for (const auto& [preset, routing] : policies) {
+    INFO(preset);
+    Seen seen;
+    for (std::uint64_t seed = 2000; seed < 2300; ++seed) {
+      Case c = random_case(seed);
+      c.scenario.policy = route::preset(preset).value();
+      c.scenario.replicas = static_cast<std::uint32_t>(2 + seed % 3);
+      c.scenario.seed = seed;
+      compare(c, seen, routing);
+    }
+    CHECK(seen.polls > 20'000);
+    CHECK(seen.latencies > 2'000);
+    CHECK(seen.waiting > 1'000);
+  }
 }
 
 TEST_CASE("answers of thousands of tokens in blocks of thousands", "[sim][reference]") {
@@ -144,7 +213,7 @@ TEST_CASE("answers of thousands of tokens in blocks of thousands", "[sim][refere
       tokens = static_cast<std::uint32_t>(1 + random.next_below(4000));
     c.scenario.engine.block_tokens = static_cast<std::uint32_t>(500 + random.next_below(2000));
     c.scenario.engine.kv_capacity_tokens = (10 + random.next_below(10)) * c.scenario.engine.block_tokens;
-    compare(c, seed, seen);
+    compare(c, seen);
   }
   CHECK(seen.steps > 20'000);
 }
