@@ -10,7 +10,6 @@
 
 namespace kthena::prefix::compat {
 
-using detail::BlockKey;
 using detail::kPrefetchDistance;
 using detail::OwnerTable;
 using prefix::detail::kMaxWorkers;
