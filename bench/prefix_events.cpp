@@ -3,7 +3,8 @@
 // Replays a neutral event file into a PrefixIndex and says how many of its queries were answered wrongly, how long finds take by class, what
 // applying the events costs per block and what a membership takes in memory. The same file can be given to other indexes.
 //
-//   usage    prefix_events FILE [--json] [--passes N]
+//   usage    prefix_events FILE [--json] [--shared] [--passes N]
+//   --shared one table of engine hashes for all workers, whose hash spaces are one in these files
 //   File     little endian. Header: magic "PIXEV001", u32 workers, u32 block_tokens, u32 n_contents, u32 n_records, u64 memberships and
 //            u64 unique blocks at the end; n_contents x u64 (not needed here); then records: u8 op, u8 phase, u16 worker, u32 n, and
 //              op 1 store   u64 parent (0: none), n x (u64 engine hash, u64 content hash)
@@ -132,11 +133,12 @@ std::optional<EventFile> parse(std::string_view bytes) {
   return file;
 }
 
-PrefixIndex new_index(const EventFile& file) {
+PrefixIndex new_index(const EventFile& file, bool shared) {
   PrefixIndexOptions options;
   options.block_tokens = std::clamp(file.block_tokens, 1u, 65536u);
   options.max_workers = file.workers;
   options.seed = kSeed;
+  options.shared_engine_hashes = shared;
   PrefixIndex index = PrefixIndex::create(options).value();
   for (std::uint32_t i = 0; i < file.workers; ++i) (void)index.add_worker("worker" + std::to_string(i));
   return index;
@@ -180,8 +182,8 @@ double elapsed_ns(std::chrono::steady_clock::time_point since) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - since).count());
 }
 
-int replay(const EventFile& file, std::size_t passes, bool json) {
-  PrefixIndex index = new_index(file);
+int replay(const EventFile& file, std::size_t passes, bool json, bool shared) {
+  PrefixIndex index = new_index(file, shared);
   PrefixQuery query(kSpace, index.options().block_tokens, kSeed);
   std::vector<std::uint32_t> depths(file.workers);
   std::vector<std::uint32_t> truth(file.workers);
@@ -228,7 +230,7 @@ int replay(const EventFile& file, std::size_t passes, bool json) {
   double apply_ns = 1e300;
   std::size_t blocks = 0;
   for (std::size_t pass = 0; pass < std::min<std::size_t>(passes, 3); ++pass) {
-    PrefixIndex other = new_index(file);
+    PrefixIndex other = new_index(file, shared);
     for (const Record& record : file.records) {
       if (record.phase == 0) apply(other, record);
     }
@@ -279,12 +281,15 @@ int replay(const EventFile& file, std::size_t passes, bool json) {
 int main(int argc, char** argv) {
   std::string path;
   bool json = false;
+  bool shared = false;
   std::size_t passes = 9;
   bool usage = argc < 2;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--json") {
       json = true;
+    } else if (argument == "--shared") {
+      shared = true;
     } else if (argument == "--passes" && i + 1 < argc) {
       passes = static_cast<std::size_t>(std::clamp(std::atoi(argv[++i]), 1, 1000));
     } else if (!argument.starts_with("-") && path.empty()) {
@@ -294,7 +299,7 @@ int main(int argc, char** argv) {
     }
   }
   if (usage || path.empty()) {
-    fmt::print(stderr, "usage: prefix_events FILE [--json] [--passes N]\n");
+    fmt::print(stderr, "usage: prefix_events FILE [--json] [--shared] [--passes N]\n");
     return 2;
   }
   std::ifstream stream(path, std::ios::binary);
@@ -304,5 +309,5 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "prefix_events: {}: cannot be read, or is not an event file\n", path);
     return 2;
   }
-  return replay(*file, passes, json);
+  return replay(*file, passes, json, shared);
 }

@@ -46,10 +46,23 @@ struct HoldingUpperHash {
   }
 };
 
+using HoldingTable = TagTable<Holding, HoldingUpperHash>;
+
+/// Where the engines share one hash space, most blocks are in one table for all workers, and a worker's own table has those that do not fit
+/// there: orphans, blocks in other tiers than the first, and names that other workers do not use for the block. This is a place that the own
+/// table has blocks at.
+struct OwnPlace {
+  std::uint32_t names = 0;  ///< in the own table
+  bool shared = false;      ///< the worker holds it under the name in the shared table as well
+};
+
 struct Worker {
   /// `seed`: the secret of the tables.
   explicit Worker(std::uint64_t seed)
-      : hash{mix64(seed + 4)}, blocks(hash), duplicates(0, kthena::detail::Hash{mix64(seed + 5)}) {}
+      : hash{mix64(seed + 4)},
+        blocks(hash),
+        duplicates(0, kthena::detail::Hash{mix64(seed + 5)}),
+        own_places(0, kthena::detail::Hash{mix64(seed + 6)}) {}
 
   [[nodiscard]] Holding* find(std::uint64_t engine_hash) noexcept { return find(engine_hash, hash.hash(engine_hash)); }
   [[nodiscard]] Holding* find(std::uint64_t engine_hash, std::uint64_t hashed) noexcept {
@@ -57,18 +70,21 @@ struct Worker {
   }
 
   bool in_use = false;
+  bool slow_tiers = false;  ///< it stored something in another tier than the first
   std::string name;
   HoldingUpperHash hash;
-  TagTable<Holding, HoldingUpperHash> blocks;
+  HoldingTable blocks;
   std::size_t memberships = 0;  ///< distinct places
   std::size_t orphans = 0;
   /// Further engine hashes of this worker at one place (run, offset), beyond the first; normally empty.
   kthena::detail::HashMap<std::uint64_t, std::uint32_t> duplicates;
+  /// By place, as the duplicates; empty unless engine hashes are shared.
+  kthena::detail::HashMap<std::uint64_t, OwnPlace> own_places;
   /// Of a worker that was removed: how far the sweep is.
-  TagTable<Holding, HoldingUpperHash>::Cursor swept;
+  HoldingTable::Cursor swept;
 };
 
-constexpr std::uint64_t duplicate_key(Place place) noexcept { return std::uint64_t{place.run} << 32 | place.offset; }
+constexpr std::uint64_t place_key(Place place) noexcept { return std::uint64_t{place.run} << 32 | place.offset; }
 
 constexpr std::uint32_t parent_tag(std::uint64_t hashed) noexcept {
   const auto tag = static_cast<std::uint32_t>(hashed >> 16 & 0xFFFF);

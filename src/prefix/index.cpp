@@ -38,21 +38,22 @@ namespace {
 /// The hashes of an event's engine hashes, a few blocks ahead of their use, so that their table entries are on the way.
 class Ahead {
  public:
-  Ahead(const Worker& worker, std::span<const std::uint64_t> engine_hashes) noexcept
-      : worker_(worker), engine_hashes_(engine_hashes) {
+  Ahead(const detail::HoldingTable& table, const detail::HoldingUpperHash& hash,
+        std::span<const std::uint64_t> engine_hashes) noexcept
+      : table_(table), hash_(hash), engine_hashes_(engine_hashes) {
     for (std::size_t i = 0; i < std::min(kTags, engine_hashes.size()); ++i) fetch_tags(i);
   }
   /// To be called once, after some other work if there is any.
   void fetch_slots() noexcept {
     for (std::size_t i = 0; i < std::min(kSlots, engine_hashes_.size()); ++i)
-      worker_.blocks.prefetch_slot(hashed_[i]);  // NOLINT(clang-analyzer-core.CallAndMessage): fetch_tags() wrote it
+      table_.prefetch_slot(hashed_[i]);  // NOLINT(clang-analyzer-core.CallAndMessage): fetch_tags() wrote it
   }
   /// The hash of engine_hashes[i]; i = 0, 1, 2 ...
   std::uint64_t next(std::size_t i) noexcept {
-    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): fetch_tags() wrote it
-    const std::uint64_t hashed = hashed_[i % kTags];
+    const std::uint64_t hashed =
+        hashed_[i % kTags];  // NOLINT(clang-analyzer-core.uninitialized.Assign): fetch_tags() wrote it
     if (i + kTags < engine_hashes_.size()) fetch_tags(i + kTags);
-    if (i + kSlots < engine_hashes_.size()) worker_.blocks.prefetch_slot(hashed_[(i + kSlots) % kTags]);
+    if (i + kSlots < engine_hashes_.size()) table_.prefetch_slot(hashed_[(i + kSlots) % kTags]);
     return hashed;
   }
 
@@ -60,11 +61,10 @@ class Ahead {
   static constexpr std::size_t kTags = 16;
   static constexpr std::size_t kSlots = 8;
 
-  void fetch_tags(std::size_t i) noexcept {
-    worker_.blocks.prefetch_tags(hashed_[i % kTags] = worker_.hash.hash(engine_hashes_[i]));
-  }
+  void fetch_tags(std::size_t i) noexcept { table_.prefetch_tags(hashed_[i % kTags] = hash_.hash(engine_hashes_[i])); }
 
-  const Worker& worker_;
+  const detail::HoldingTable& table_;
+  const detail::HoldingUpperHash& hash_;
   std::span<const std::uint64_t> engine_hashes_;
   std::uint64_t hashed_[kTags];
 };
@@ -110,6 +110,27 @@ struct SelectedDepths {
   }
 };
 
+/// Blocks of a run that the tree was not told about yet: they are held, or gone.
+struct Untold {
+  detail::RunId run = kNoRun;
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  bool held = false;
+
+  [[nodiscard]] bool has(Place place) const noexcept {
+    return place.run == run && first <= place.offset && place.offset < last;
+  }
+};
+
+/// What a worker means by an engine hash.
+struct Found {
+  Holding holding;
+  Holding* own = nullptr;   // in the worker's own table
+  Holding* name = nullptr;  // in the shared table; its parent_tag counts the workers that hold it under this name
+
+  [[nodiscard]] bool known() const noexcept { return own != nullptr || name != nullptr; }
+};
+
 /// The best worker so far, by cost and then by a seeded hash of its id.
 class BestPick {
  public:
@@ -145,6 +166,7 @@ struct PrefixIndex::State {
       : options(given),
         tree(given.seed, mix64(given.seed + 1)),
         orphans(mix64(given.seed + 2)),
+        shared(Worker(given.seed).hash),
         names(0, kthena::detail::Hash{mix64(given.seed + 3)}) {}
 
   [[nodiscard]] bool in_use(WorkerId worker) const noexcept {
@@ -158,6 +180,22 @@ struct PrefixIndex::State {
 
   /// Stores the blocks behind a known parent that lie in one run with the first of them. Gives their number and moves `parent` to the last.
   std::size_t store(std::uint32_t id, const BlockStored& event, std::size_t first, Place& parent);
+  /// The same where engine hashes are shared.
+  void store_shared(std::uint32_t id, const BlockStored& event, std::size_t first, Stretch stretch, Ahead& ahead);
+  void remove_shared(std::uint32_t id, const BlockRemoved& event);
+
+  /// What the worker means by an engine hash, whose hash is `hashed`. Blocks in `untold` count as it says.
+  [[nodiscard]] Found look_up(std::uint32_t id, std::uint64_t engine_hash, std::uint64_t hashed,
+                              const Untold& untold = {});
+  /// Adds what was not known. The tree is told after it.
+  void put(std::uint32_t id, std::uint64_t hashed, const Holding& holding);
+  void put_own(std::uint32_t id, std::uint64_t hashed, const Holding& holding, bool also_shared);
+  /// Takes a name out of the tables. The tree is told after it.
+  void forget(std::uint32_t id, std::uint64_t hashed, const Found& found);
+  /// A block that is known has these tiers now, which are not none, and this parent.
+  void set_tiers(std::uint32_t id, std::uint64_t hashed, const Found& found, std::uint32_t tiers,
+                 std::uint32_t parent_tag);
+
   /// Stores one block whose parent is not known. Gives its place if it had been placed before, by the same store; else kNoRun.
   Place park(std::uint32_t id, const Orphan& orphan, const Holding& claim);
   void place_waiting(std::uint32_t id, std::uint64_t engine_hash, Place place);
@@ -188,6 +226,7 @@ struct PrefixIndex::State {
   PrefixIndexOptions options;
   RunTree tree;
   detail::Orphans orphans;
+  detail::HoldingTable shared;          // by engine hash; empty unless engine hashes are shared
   std::vector<Worker> workers;          // by id
   std::size_t limit = 0;                // one more than the largest id in use
   std::vector<std::uint64_t> alive;     // a bit per worker in use
@@ -215,12 +254,13 @@ Status PrefixIndex::State::apply(const BlockStored& event) {
 
   const std::uint32_t id = event.worker.value;
   Worker& worker = workers[id];
+  worker.slow_tiers |= event.tier != KvTier::kDevice;
   Place parent;
   bool known = true;
   if (event.parent) {
-    const Holding* const holding = worker.find(*event.parent);
-    known = holding != nullptr && holding->placed() && tree.namespace_key(holding->at) == event.namespace_key;
-    if (known) parent = holding->place();
+    const Found found = look_up(id, *event.parent, worker.hash.hash(*event.parent));
+    known = found.known() && found.holding.placed() && tree.namespace_key(found.holding.at) == event.namespace_key;
+    if (known) parent = found.holding.place();
   }
   for (std::size_t i = 0; i < event.engine_hashes.size();) {
     if (known) {
@@ -246,9 +286,14 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
   const bool single = orphans.size() != 0;
   const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;  // nothing to note about tiers
   const std::size_t most = single ? 1 : hashes.size() - first;
-  Ahead ahead(worker, hashes.subspan(first, most));
+  Ahead ahead(options.shared_engine_hashes ? shared : worker.blocks, worker.hash, hashes.subspan(first, most));
   const Stretch stretch = tree.extend(parent, event.namespace_key, event.content_hashes.subspan(first, most));
   ahead.fetch_slots();
+  parent = {stretch.run, stretch.offset + stretch.count - 1};
+  if (options.shared_engine_hashes) {
+    store_shared(id, event, first, stretch, ahead);
+    return stretch.count;
+  }
   Holding claim;
   claim.at = stretch.run;
   claim.tiers = detail::tier_bit(event.tier) & 0xF;
@@ -288,27 +333,158 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
   }
   hold(id, stretch.run, unheld, end);
   tree.settle();
-  parent = {stretch.run, end - 1};
   if (single && placed) place_waiting(id, hashes[first], parent);
   return stretch.count;
+}
+
+void PrefixIndex::State::store_shared(std::uint32_t id, const BlockStored& event, std::size_t first, Stretch stretch,
+                                      Ahead& ahead) {
+  Holding claim;
+  claim.at = stretch.run;
+  claim.tiers = detail::tier_bit(event.tier) & 0xF;
+  if (first != 0 || event.parent) {
+    const std::uint64_t before = first == 0 ? *event.parent : event.engine_hashes[first - 1];
+    claim.parent_tag = detail::parent_tag(workers[id].hash.hash(before)) & 0xFFFF;
+  }
+  const bool single = orphans.size() != 0;
+  const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;
+  Untold untold{stretch.run, stretch.offset, stretch.offset, true};
+  const auto tell = [&](std::uint32_t last, std::uint32_t next) {
+    hold(id, stretch.run, untold.first, last);
+    untold.first = untold.last = next;
+  };
+  bool placed = false;
+  for (std::uint32_t i = 0; i < stretch.count; ++i) {
+    claim.engine_hash = event.engine_hashes[first + i];
+    claim.offset = (stretch.offset + i) & 0xFFF;
+    const std::uint64_t hashed = ahead.next(i);
+    const Found before = look_up(id, claim.engine_hash, hashed, untold);
+    placed = true;
+    if (!before.known()) {
+      put(id, hashed, claim);
+      untold.last = claim.offset + 1u;
+    } else if (before.holding.placed() && before.holding.place() == claim.place()) {
+      tell(claim.offset, claim.offset + 1u);
+      set_tiers(id, hashed, before, before.holding.tiers | claim.tiers, claim.parent_tag);
+      placed = false;
+    } else {
+      ++counts.rehashed_blocks;
+      tell(claim.offset, claim.offset);
+      forget(id, hashed, before);
+      put(id, hashed, claim);
+      tell(claim.offset + 1u, claim.offset + 1u);
+      release(id, before.holding);
+    }
+    if (!fast && placed) {
+      tell(claim.offset + 1u, claim.offset + 1u);
+      note_tier(id, claim.place(), claim.tiers);
+    }
+    claim.parent_tag = detail::parent_tag(hashed) & 0xFFFF;
+  }
+  tell(stretch.offset + stretch.count, stretch.offset + stretch.count);
+  tree.settle();
+  if (single && placed) place_waiting(id, event.engine_hashes[first], claim.place());
+}
+
+Found PrefixIndex::State::look_up(std::uint32_t id, std::uint64_t engine_hash, std::uint64_t hashed,
+                                  const Untold& untold) {
+  Worker& worker = workers[id];
+  const auto is_key = [engine_hash](const Holding& one) { return one.engine_hash == engine_hash; };
+  Found found;
+  found.own = worker.blocks.find(hashed, is_key);
+  if (found.own != nullptr) {
+    found.holding = *found.own;
+    return found;
+  }
+  Holding* const name = shared.find(hashed, is_key);
+  if (name == nullptr) return found;
+  const Place place = name->place();
+  if (untold.has(place) ? !untold.held : !tree.holds(id, place)) return found;
+  if (!worker.own_places.empty()) {
+    const auto own = worker.own_places.find(detail::place_key(place));
+    if (own != worker.own_places.end() && !own->second.shared) return found;
+  }
+  found.name = name;
+  found.holding = *name;
+  found.holding.tiers = 1;
+  return found;
+}
+
+void PrefixIndex::State::put(std::uint32_t id, std::uint64_t hashed, const Holding& holding) {
+  Worker& worker = workers[id];
+  const Place place = holding.place();
+  if (options.shared_engine_hashes && holding.placed() && holding.tiers == 1) {
+    Holding* const name =
+        shared.find(hashed, [&holding](const Holding& one) { return one.engine_hash == holding.engine_hash; });
+    // A block that someone holds has its name already, and no second one.
+    if (name != nullptr ? name->place() == place : !tree.held(place)) {
+      if (name != nullptr) {
+        ++name->parent_tag;
+      } else {
+        Holding first = holding;
+        first.parent_tag = 1;
+        shared.insert(hashed, first);
+      }
+      if (const auto own = worker.own_places.find(detail::place_key(place)); own != worker.own_places.end())
+        own->second.shared = true;
+      return;
+    }
+  }
+  put_own(id, hashed, holding, options.shared_engine_hashes && holding.placed() && tree.holds(id, place));
+}
+
+void PrefixIndex::State::put_own(std::uint32_t id, std::uint64_t hashed, const Holding& holding, bool also_shared) {
+  Worker& worker = workers[id];
+  worker.blocks.insert(hashed, holding);
+  if (!options.shared_engine_hashes || !holding.placed()) return;
+  detail::OwnPlace& own = worker.own_places[detail::place_key(holding.place())];
+  if (own.names++ == 0) own.shared = also_shared;
+}
+
+void PrefixIndex::State::forget(std::uint32_t id, std::uint64_t hashed, const Found& found) {
+  Worker& worker = workers[id];
+  const auto own = found.holding.placed() && !worker.own_places.empty()
+                       ? worker.own_places.find(detail::place_key(found.holding.place()))
+                       : worker.own_places.end();
+  if (found.own != nullptr) {
+    worker.blocks.erase(hashed, found.own);
+    if (own != worker.own_places.end() && --own->second.names == 0) worker.own_places.erase(own);
+    return;
+  }
+  if (--found.name->parent_tag == 0) shared.erase(hashed, found.name);
+  if (own != worker.own_places.end()) own->second.shared = false;
+}
+
+void PrefixIndex::State::set_tiers(std::uint32_t id, std::uint64_t hashed, const Found& found, std::uint32_t tiers,
+                                   std::uint32_t parent_tag) {
+  if (found.own != nullptr) {
+    found.own->tiers = tiers & 0xF;
+    found.own->parent_tag = parent_tag & 0xFFFF;
+  } else if (tiers != 1) {
+    Holding own = found.holding;
+    own.tiers = tiers & 0xF;
+    own.parent_tag = parent_tag & 0xFFFF;
+    forget(id, hashed, found);
+    put_own(id, hashed, own, false);
+  }
+  if (found.holding.placed()) note_tier(id, found.holding.place(), tiers);
 }
 
 Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Holding& claim) {
   Worker& worker = workers[id];
   const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
-  if (Holding* const known = worker.find(orphan.engine_hash, hashed); known != nullptr) {
+  if (const Found found = look_up(id, orphan.engine_hash, hashed); found.known()) {
+    const Holding before = found.holding;
     const bool same_content =
-        known->placed()
-            ? tree.content(known->place()) == orphan.content && tree.namespace_key(known->at) == orphan.namespace_key
-            : orphans[known->at].content == orphan.content && orphans[known->at].namespace_key == orphan.namespace_key;
-    if (same_content && known->parent_tag == claim.parent_tag) {
-      known->tiers |= claim.tiers;
-      if (!known->placed()) return {};
-      note_tier(id, known->place(), known->tiers);
-      return known->place();
+        before.placed()
+            ? tree.content(before.place()) == orphan.content && tree.namespace_key(before.at) == orphan.namespace_key
+            : orphans[before.at].content == orphan.content && orphans[before.at].namespace_key == orphan.namespace_key;
+    const bool same_parent = found.name != nullptr || before.parent_tag == claim.parent_tag;
+    if (same_content && same_parent) {
+      set_tiers(id, hashed, found, before.tiers | claim.tiers, claim.parent_tag);
+      return before.placed() ? before.place() : Place{};
     }
-    const Holding before = *known;
-    worker.blocks.erase(hashed, known);
+    forget(id, hashed, found);
     ++counts.rehashed_blocks;
     release(id, before);
   }
@@ -347,9 +523,17 @@ void PrefixIndex::State::place_waiting(std::uint32_t id, std::uint64_t engine_ha
         orphans.erase(waiting);
         --worker.orphans;
         const Stretch child = tree.extend(parent, orphan.namespace_key, {&orphan.content, 1});
-        Holding& holding = *worker.find(orphan.engine_hash);
+        const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
+        Holding* const entry = worker.find(orphan.engine_hash, hashed);
+        Holding holding = *entry;
         holding.at = child.run;
         holding.offset = child.offset & 0xFFF;
+        if (options.shared_engine_hashes) {
+          worker.blocks.erase(hashed, entry);
+          put(id, hashed, holding);
+        } else {
+          *entry = holding;
+        }
         hold(id, child.run, child.offset, child.offset + 1);
         note_tier(id, holding.place(), holding.tiers);
         tree.settle();
@@ -369,7 +553,7 @@ void PrefixIndex::State::hold(std::uint32_t id, detail::RunId run, std::uint32_t
   for (const RunTree::Range& range : already) {
     fresh -= range.last - range.first;
     for (std::uint32_t offset = range.first; offset < range.last; ++offset)
-      ++worker.duplicates[detail::duplicate_key({run, offset})];
+      ++worker.duplicates[detail::place_key({run, offset})];
   }
   worker.memberships += fresh;
   counts.memberships += fresh;
@@ -377,16 +561,20 @@ void PrefixIndex::State::hold(std::uint32_t id, detail::RunId run, std::uint32_t
 
 std::uint32_t PrefixIndex::State::tiers_at(std::uint32_t id, Place place) const {
   std::uint32_t tiers = 0;
-  detail::TagTable<Holding, detail::HoldingUpperHash>::Cursor all;
+  detail::HoldingTable::Cursor all;
   (void)workers[id].blocks.visit(all, std::numeric_limits<std::size_t>::max(), [&](const Holding& holding) {
     if (holding.placed() && holding.place() == place) tiers |= holding.tiers;
   });
+  if (options.shared_engine_hashes) {
+    const auto own = workers[id].own_places.find(detail::place_key(place));
+    if (own == workers[id].own_places.end() || own->second.shared) tiers |= 1;
+  }
   return tiers;
 }
 
 void PrefixIndex::State::note_tier(std::uint32_t id, Place place, std::uint32_t tiers) {
   if (fastest(tiers) == 0 && tree.slow_of(id) == 0) return;
-  if (workers[id].duplicates.contains(detail::duplicate_key(place))) tiers = tiers_at(id, place);
+  if (workers[id].duplicates.contains(detail::place_key(place))) tiers = tiers_at(id, place);
   tree.set_tier(id, place, fastest(tiers));
 }
 
@@ -397,9 +585,9 @@ void PrefixIndex::State::release(std::uint32_t id, const Holding& holding) {
     --worker.orphans;
     return;
   }
-  if (const auto it = worker.duplicates.find(detail::duplicate_key(holding.place())); it != worker.duplicates.end()) {
+  if (const auto it = worker.duplicates.find(detail::place_key(holding.place())); it != worker.duplicates.end()) {
     if (--it->second == 0) worker.duplicates.erase(it);
-    if (tree.slow_of(id) != 0) tree.set_tier(id, holding.place(), fastest(tiers_at(id, holding.place())));
+    if (worker.slow_tiers) tree.set_tier(id, holding.place(), fastest(tiers_at(id, holding.place())));
     return;
   }
   --worker.memberships;
@@ -410,6 +598,10 @@ void PrefixIndex::State::release(std::uint32_t id, const Holding& holding) {
 Status PrefixIndex::State::apply(const BlockRemoved& event) {
   if (Status status = check(event.worker, event.tier); !status.ok()) return status;
   const std::uint32_t id = event.worker.value;
+  if (options.shared_engine_hashes) {
+    remove_shared(id, event);
+    return {};
+  }
   Worker& worker = workers[id];
   const std::uint32_t tier = detail::tier_bit(event.tier);
   const std::span<const std::uint64_t> hashes = event.engine_hashes;
@@ -423,7 +615,7 @@ Status PrefixIndex::State::apply(const BlockRemoved& event) {
     counts.memberships -= last - first;
     tree.release(id, std::exchange(run, kNoRun), first, last);
   };
-  Ahead ahead(worker, hashes);
+  Ahead ahead(worker.blocks, worker.hash, hashes);
   ahead.fetch_slots();
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     const std::uint64_t hashed = ahead.next(i);
@@ -457,6 +649,47 @@ Status PrefixIndex::State::apply(const BlockRemoved& event) {
   return {};
 }
 
+void PrefixIndex::State::remove_shared(std::uint32_t id, const BlockRemoved& event) {
+  Worker& worker = workers[id];
+  const std::uint32_t tier = detail::tier_bit(event.tier);
+  const std::span<const std::uint64_t> hashes = event.engine_hashes;
+  Untold gone;
+  const auto tell = [&] {
+    if (gone.run == kNoRun) return;
+    worker.memberships -= gone.last - gone.first;
+    counts.memberships -= gone.last - gone.first;
+    tree.release(id, std::exchange(gone.run, kNoRun), gone.first, gone.last);
+  };
+  Ahead ahead(shared, worker.hash, hashes);
+  ahead.fetch_slots();
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    const std::uint64_t hashed = ahead.next(i);
+    const Found found = look_up(id, hashes[i], hashed, gone);
+    if (!found.known() || (found.holding.tiers & tier) == 0) {
+      ++counts.unknown_removes;
+      continue;
+    }
+    const Holding& holding = found.holding;
+    if ((holding.tiers & ~tier) != 0) {
+      set_tiers(id, hashed, found, holding.tiers & ~tier, holding.parent_tag);
+      continue;
+    }
+    forget(id, hashed, found);
+    if (!holding.placed() || !worker.duplicates.empty()) {
+      tell();
+      release(id, holding);
+    } else if (holding.at == gone.run && holding.offset + 1u == gone.first) {
+      --gone.first;
+    } else if (holding.at == gone.run && holding.offset == gone.last) {
+      ++gone.last;
+    } else {
+      tell();
+      gone = {holding.at, holding.offset, holding.offset + 1u, false};
+    }
+  }
+  tell();
+}
+
 Status PrefixIndex::State::apply(const AllBlocksCleared& event) {
   if (Status status = check(event.worker, KvTier::kDevice); !status.ok()) return status;
   const std::uint32_t id = event.worker.value;
@@ -484,6 +717,22 @@ void PrefixIndex::State::drop_orphans(std::uint32_t id) {
 
 std::size_t PrefixIndex::State::drop(std::uint32_t id, std::size_t budget) {
   Worker& worker = workers[id];
+  if (options.shared_engine_hashes && worker.memberships != 0) {
+    std::vector<Holding> held;
+    detail::HoldingTable::Cursor all;
+    (void)shared.visit(all, std::numeric_limits<std::size_t>::max(), [&](const Holding& name) {
+      if (!tree.holds(id, name.place())) return;
+      const auto own = worker.own_places.find(detail::place_key(name.place()));
+      if (own == worker.own_places.end() || own->second.shared) held.push_back(name);
+    });
+    for (const Holding& name : held) {
+      const std::uint64_t hashed = worker.hash.hash(name.engine_hash);
+      Holding* const entry =
+          shared.find(hashed, [&name](const Holding& one) { return one.engine_hash == name.engine_hash; });
+      if (--entry->parent_tag == 0) shared.erase(hashed, entry);
+      if (tree.in(id, name.at)) tree.drop(id, name.at);
+    }
+  }
   const std::size_t visited = worker.blocks.visit(worker.swept, budget, [&](const Holding& holding) {
     if (tree.in(id, holding.at)) tree.drop(id, holding.at);
   });
@@ -494,7 +743,9 @@ void PrefixIndex::State::reset(std::uint32_t id) {
   Worker& worker = workers[id];
   worker.blocks.clear();
   worker.duplicates = Worker(options.seed).duplicates;
+  worker.own_places = Worker(options.seed).own_places;
   worker.memberships = 0;
+  worker.slow_tiers = false;
   worker.swept = {};
 }
 
@@ -585,10 +836,11 @@ Status PrefixIndex::remove_worker(WorkerId worker) {
   gone.name.shrink_to_fit();
   gone.in_use = false;
   state.alive[detail::word_of(id)] &= ~detail::bit_of(id);
-  if (gone.blocks.size() != 0) state.unswept.push_back(id);
+  if (gone.memberships != 0) state.unswept.push_back(id);
   while (state.limit != 0 && !state.workers[state.limit - 1].in_use) --state.limit;
   if (--state.counts.workers == 0) {
     state.tree.clear();
+    state.shared.clear();
     state.workers = std::vector<Worker>();
     state.alive = {};
     state.unswept = {};
@@ -607,9 +859,9 @@ std::size_t PrefixIndex::sweep(std::size_t max_blocks) {
     state.unswept.erase(state.unswept.begin());
     ++state.counts.sweeps;
   }
-  while (state.workers.size() > state.limit && state.workers.back().blocks.size() == 0) state.workers.pop_back();
+  while (state.workers.size() > state.limit && state.workers.back().memberships == 0) state.workers.pop_back();
   std::size_t left = 0;
-  for (const std::uint32_t id : state.unswept) left += state.workers[id].blocks.size();
+  for (const std::uint32_t id : state.unswept) left += state.workers[id].memberships;
   return left;
 }
 
@@ -764,13 +1016,14 @@ PrefixIndexStats PrefixIndex::stats() const noexcept {
       });
   stats.orphan_blocks = state.orphans.size();
   stats.runs = state.tree.runs();
-  for (const std::uint32_t id : state.unswept) stats.unswept_blocks += state.workers[id].blocks.size();
+  for (const std::uint32_t id : state.unswept) stats.unswept_blocks += state.workers[id].memberships;
   std::size_t bytes = sizeof(State) + state.tree.heap_bytes() + state.orphans.heap_bytes() +
                       kthena::detail::heap_bytes(state.names) + kthena::detail::heap_bytes(state.workers) +
                       kthena::detail::heap_bytes(state.alive) + kthena::detail::heap_bytes(state.unswept) +
-                      kthena::detail::heap_bytes(state.already);
+                      kthena::detail::heap_bytes(state.already) + state.shared.heap_bytes();
   for (const Worker& worker : state.workers) {
-    bytes += worker.blocks.heap_bytes() + kthena::detail::heap_bytes(worker.duplicates);
+    bytes += worker.blocks.heap_bytes() + kthena::detail::heap_bytes(worker.duplicates) +
+             kthena::detail::heap_bytes(worker.own_places);
   }
   stats.approximate_bytes = bytes;
   return stats;

@@ -324,6 +324,28 @@ bool RunTree::reaches_start(const Run& run, std::uint32_t worker) noexcept {
   return above != nullptr && above->cutoff >= run.parent_offset;
 }
 
+bool RunTree::holds(std::uint32_t worker, Place place) const noexcept {
+  Run& run = const_cast<RunTree*>(this)->at(place.run);
+  if (place.offset < run.max_cutoff) {
+    const Holder* const known = holder(run, worker);
+    if (known != nullptr && place.offset < known->cutoff) return true;
+  }
+  if (!run.has_gaps || gaps_of(worker) == 0) return false;
+  const Gaps& gaps = gaps_.find(place.run)->second;
+  return std::any_of(gaps.begin(), gaps.end(), [&](const Gap& gap) {
+    return gap.worker == worker && gap.first <= place.offset && place.offset < gap.last;
+  });
+}
+
+bool RunTree::held(Place place) const noexcept {
+  const Run& run = at(place.run);
+  if (place.offset < run.max_cutoff) return true;
+  if (!run.has_gaps) return false;
+  const Gaps& gaps = gaps_.find(place.run)->second;
+  return std::any_of(gaps.begin(), gaps.end(),
+                     [&](const Gap& gap) { return gap.first <= place.offset && place.offset < gap.last; });
+}
+
 bool RunTree::in(std::uint32_t worker, RunId id) const noexcept {
   if (id >= chunks_.size() * kChunkRuns) return false;
   Run& run = const_cast<RunTree*>(this)->at(id);

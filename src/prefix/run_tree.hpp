@@ -138,6 +138,9 @@ class RunTree {
     if (!run.has_slow) return;
     for (const Slow& slow : slow_.find(id)->second) visit(slow.worker, slow.offset, slow.tier);
   }
+  /// Whether the worker, or anyone, holds the block.
+  [[nodiscard]] bool holds(std::uint32_t worker, Place place) const noexcept;
+  [[nodiscard]] bool held(Place place) const noexcept;
   /// Whether the worker holds something of the run. The run may be gone since, or be another one.
   [[nodiscard]] bool in(std::uint32_t worker, RunId run) const noexcept;
   /// Frees everything.

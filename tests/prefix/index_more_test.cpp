@@ -62,7 +62,9 @@ TEST_CASE("P1 batches, tiers and the fused pick equal the oracle, and find under
   const ScenarioOptions options{
       .workers = 2 + seed % 8, .alphabet = 2, .depth = 2 + seed % 39, .prompts = 8, .tiers = 1 + seed % 4};
   const Scenario scenario = random_scenario(seed, options);
-  Fleet fleet;
+  const bool shared = GENERATE(false, true);
+  CAPTURE(shared);
+  Fleet fleet({.shared_engine_hashes = shared});
   std::mt19937_64 random(seed + 1);
   std::string history;
   for (const Operation& operation : scenario.operations) {
@@ -207,7 +209,7 @@ TEST_CASE("many prompts behind one prefix, stored and removed in any order, leav
 }
 
 TEST_CASE("a hole at the start of a shared prefix and its healing, over many children", "[prefix]") {
-  PrefixIndex index = PrefixIndex::create({}).value();
+  PrefixIndex index = PrefixIndex::create({.shared_engine_hashes = GENERATE(false, true)}).value();
   const WorkerId a = index.add_worker("a").value();
   const WorkerId b = index.add_worker("b").value();
   std::vector<Hashes> prompts;
@@ -266,7 +268,7 @@ TEST_CASE("P1 find equals the oracle over very many random operations", "[.long]
                                   .operations = 1000,
                                   .tiers = 1 + seed % 3};
     const Scenario scenario = random_scenario(seed, options);
-    Fleet fleet;
+    Fleet fleet({.shared_engine_hashes = seed % 2 == 1});
     std::mt19937_64 random(seed);
     for (const Operation& operation : scenario.operations) {
       fleet.apply(operation);
@@ -277,4 +279,40 @@ TEST_CASE("P1 find equals the oracle over very many random operations", "[.long]
     }
   }
   WARN(done << " operations");
+}
+
+TEST_CASE("one table of engine hashes serves all workers, and workers that name blocks otherwise", "[prefix]") {
+  PrefixIndex index = PrefixIndex::create({.shared_engine_hashes = true}).value();
+  std::vector<WorkerId> workers;
+  for (int i = 0; i < 8; ++i) workers.push_back(index.add_worker(std::to_string(i)).value());
+  Hashes contents(5000);
+  for (std::size_t i = 0; i < contents.size(); ++i) contents[i] = i + 1;
+  for (const WorkerId worker : workers) store(index, worker, contents);
+  CHECK(index.stats().memberships == 40'000);
+  CHECK(index.stats().approximate_bytes < 40'000 * 6);
+
+  // Worker 3 names block 1 again by 77, and then worker 4 does.
+  const std::uint64_t again = 77;
+  const std::uint64_t content = 1;
+  const std::uint64_t first = combine64(1, 1);
+  for (const std::size_t i : {3u, 4u}) {
+    REQUIRE(index.apply(BlockStored{workers[i], 7, {}, {&again, 1}, {&content, 1}, KvTier::kHost}).ok());
+    REQUIRE(index.apply(BlockRemoved{workers[i], {&first, 1}, KvTier::kDevice}).ok());
+    CHECK(depths_of(index, contents)[i] == 5000);
+    std::vector<std::uint32_t> by_tier(PrefixIndex::kTiers * 8);
+    PrefixQuery query(7, 16, 0);
+    REQUIRE(query.extend_contents(contents).ok());
+    index.find_tiers(query, {}, by_tier);
+    CHECK(by_tier[i] == 0);
+    CHECK(by_tier[8 + i] == 5000);
+    REQUIRE(index.apply(BlockRemoved{workers[i], {&first, 1}, KvTier::kDevice}).ok());
+    CHECK(depths_of(index, contents)[i] == 5000);
+    REQUIRE(index.apply(BlockRemoved{workers[i], {&again, 1}, KvTier::kHost}).ok());
+    CHECK(depths_of(index, contents)[i] == 0);
+    CHECK(depths_of(index, contents)[5] == 5000);
+  }
+  CHECK(index.stats().unknown_removes == 2);
+  for (const WorkerId worker : workers) REQUIRE(index.remove_worker(worker).ok());
+  CHECK(index.stats().unique_blocks == 0);
+  CHECK(index.stats().approximate_bytes < 4096);
 }

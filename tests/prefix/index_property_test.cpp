@@ -17,7 +17,9 @@ namespace {
 /// Applies all operations; after each one, compares queries at random prompts, and at the end at all of them.
 void require_exact(std::uint64_t seed, const ScenarioOptions& options) {
   const Scenario scenario = random_scenario(seed, options);
-  Fleet fleet;
+  const bool shared = GENERATE(false, true);
+  CAPTURE(shared);
+  Fleet fleet({.shared_engine_hashes = shared});
   std::mt19937_64 random(seed + 1);
   std::string history;
   const auto compare = [&](const TokenPrefix& prompt) {
@@ -66,7 +68,9 @@ TEST_CASE("P1 find equals the oracle when labels are reused for other blocks and
           "[prefix][property]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(4000, 4150)));
   std::mt19937_64 random(seed);
-  Fleet fleet;
+  const bool shared = GENERATE(false, true);
+  CAPTURE(shared);
+  Fleet fleet({.shared_engine_hashes = shared});
   std::string history;
   const auto worker_of = [](std::size_t number) { return "worker" + std::to_string(number); };
   for (int step = 0; step < 200; ++step) {
@@ -120,7 +124,9 @@ TEST_CASE("P3 events of different workers commute", "[prefix][property]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(5000, 5100)));
   const Scenario scenario =
       random_scenario(seed, {.workers = 5, .alphabet = 2, .depth = 20, .operations = 120, .tiers = 2});
-  Fleet in_order;
+  const bool shared = GENERATE(false, true);
+  CAPTURE(shared);
+  Fleet in_order({.shared_engine_hashes = shared});
   for (const Operation& operation : scenario.operations) in_order.apply(operation);
   // Each worker's operations in their order, the workers interleaved anew.
   std::map<std::string, std::vector<Operation>> streams;
@@ -130,7 +136,7 @@ TEST_CASE("P3 events of different workers commute", "[prefix][property]") {
   std::mt19937_64 random(seed + 1);
   for (std::size_t i = turns.size(); i > 1; --i) std::swap(turns[i - 1], turns[below(random, i)]);
   std::map<std::string, std::size_t> next;
-  Fleet interleaved;
+  Fleet interleaved({.shared_engine_hashes = shared});
   for (const std::string& worker : turns) interleaved.apply(streams[worker][next[worker]++]);
 
   INFO("seed " << seed);
@@ -146,7 +152,9 @@ TEST_CASE("P4 events applied twice change nothing the second time", "[prefix][pr
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(6000, 6100)));
   const Scenario scenario =
       random_scenario(seed, {.workers = 3, .alphabet = 2, .depth = 15, .prompts = 6, .operations = 100, .tiers = 2});
-  Fleet fleet;
+  const bool shared = GENERATE(false, true);
+  CAPTURE(shared);
+  Fleet fleet({.shared_engine_hashes = shared});
   std::string history;
   for (const Operation& operation : scenario.operations) {
     history += "\n  " + operation.text();
@@ -167,7 +175,9 @@ TEST_CASE("P4 a replay of the last events leads to the same state", "[prefix][pr
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(7000, 7150)));
   const Scenario scenario =
       random_scenario(seed, {.workers = 3, .alphabet = 2, .depth = 15, .prompts = 6, .operations = 80, .tiers = 2});
-  Fleet fleet;
+  const bool shared = GENERATE(false, true);
+  CAPTURE(shared);
+  Fleet fleet({.shared_engine_hashes = shared});
   for (const Operation& operation : scenario.operations) fleet.apply(operation);
   for (std::size_t k = 1; k <= 32; k *= 2) {
     INFO("seed " << seed << ", the last " << k << " events again");
@@ -182,8 +192,10 @@ TEST_CASE("an event of several blocks equals as many events of one block", "[pre
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(9000, 9100)));
   std::mt19937_64 random(seed);
   // Any labels and parents, known or not: this property needs no oracle.
-  prefix::PrefixIndex whole = prefix::PrefixIndex::create({.max_orphan_blocks = 20}).value();
-  prefix::PrefixIndex single = prefix::PrefixIndex::create({.max_orphan_blocks = 20}).value();
+  const bool shared = GENERATE(false, true);
+  const prefix::PrefixIndexOptions options{.max_orphan_blocks = 20, .shared_engine_hashes = shared};
+  prefix::PrefixIndex whole = prefix::PrefixIndex::create(options).value();
+  prefix::PrefixIndex single = prefix::PrefixIndex::create(options).value();
   const WorkerId worker = whole.add_worker("a").value();
   REQUIRE(single.add_worker("a").value() == worker);
   for (int step = 0; step < 300; ++step) {
@@ -252,7 +264,9 @@ TEST_CASE("P6 stores in any order end where the stores in order do", "[prefix][p
   for (std::size_t i = scenario.operations.size(); i > 1; --i) {
     std::swap(scenario.operations[i - 1], scenario.operations[below(random, i)]);
   }
-  Fleet fleet;
+  const bool shared = GENERATE(false, true);
+  CAPTURE(shared);
+  Fleet fleet({.shared_engine_hashes = shared});
   bool any_waited = false;
   for (const Operation& operation : scenario.operations) {
     fleet.apply(operation);

@@ -19,8 +19,8 @@ std::size_t live_bytes() noexcept { return live; }
 void fail_allocations_after(std::size_t n) noexcept { allowed = n; }
 }  // namespace kthena::test
 
-// libkthena.so has no operator new of its own, so it uses these. The array forms call them; the aligned forms do not and keep their own
-// pairs: nothing here is over-aligned.
+// libkthena.so has no operator new of its own, so it uses these. The array forms of the standard library call them, those of
+// AddressSanitizer do not, so they are here as well; the aligned forms keep their own pairs: nothing here is over-aligned.
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   ++calls;
   if (allowed != SIZE_MAX) {
@@ -43,3 +43,6 @@ void operator delete(void* memory) noexcept {
 }
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
 void operator delete(void* memory, const std::nothrow_t&) noexcept { operator delete(memory); }
+void* operator new[](std::size_t size) { return operator new(size); }
+void operator delete[](void* memory) noexcept { operator delete(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { operator delete(memory); }

@@ -35,6 +35,10 @@ struct PrefixIndexOptions {
   std::size_t max_orphan_blocks = 65536;
   /// Secret seed of content hashes, namespaces and tables. Give a random one in production. DEFAULT: 0.
   std::uint64_t seed = 0;
+  /// The engines mean the same block by the same hash (a chained hash under a known seed), so one table serves all workers: 16 to 20 bytes per
+  /// (worker, block) instead of 28 to 36. If it is not so the answers stay right and the memory is not saved. Two things differ: a store that is
+  /// repeated when its parent is gone is told by its content alone, and sweep() does a worker at a time. DEFAULT: false.
+  bool shared_engine_hashes = false;
 };
 
 struct PrefixIndexStats {
