@@ -15,7 +15,7 @@
 //
 // BM_Prefix_Find{Hit,Partial,Cold}/<corpus>        find; FindFor*: find_for; FindBatch*: find_batch, 32 at a time, per query;
 //                                                  *Baseline: a map walk block by block.
-// BM_Prefix_FindMiss/<roots>                       find of a prompt that is not there.
+// BM_Prefix_FindMiss/<roots>                       find of a prompt that is not there, 65,536 of them in turn.
 // BM_Prefix_FindBest/<workers>                     find_best on gsp's prompts with all workers loaded; Baseline: find and a scan.
 // BM_Prefix_Store/<corpus>, Remove/<corpus>        all events; all prompts, deepest block first.
 // BM_Prefix_RemoveWorker                           remove_worker of one that holds 16,384 blocks; Sweep: the rest of it.
@@ -463,7 +463,7 @@ void find_miss_roots(benchmark::State& state) {
     const std::uint64_t hash = random.next_u64();
     if (!index.apply(BlockStored{worker, 7, {}, {&hash, 1}, {&hash, 1}, KvTier::kDevice}).ok()) std::abort();
   }
-  std::vector<Hashes> cold(4096, Hashes(1));
+  std::vector<Hashes> cold(65536, Hashes(1));
   for (Hashes& contents : cold) contents[0] = random.next_u64();
   const std::vector<PrefixQuery> prepared = prepare(cold);
   std::uint32_t depth = 0;
@@ -477,7 +477,7 @@ void find_miss_roots_map(benchmark::State& state) {
   ChainedMap map(1);
   RandomStream random(6, 1);
   for (std::int64_t i = 0; i < state.range(0); ++i) map.apply({0, true, 0, engine_chain({random.next_u64()}), {}});
-  std::vector<Hashes> cold(4096, Hashes(1));
+  std::vector<Hashes> cold(65536, Hashes(1));
   for (Hashes& contents : cold) contents[0] = random.next_u64();
   std::vector<std::uint32_t> depths(1);
   run_finds(state, cold.size(), [&](std::size_t i) {

@@ -219,6 +219,7 @@ class RunTree {
   }
   [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, std::uint64_t content) const noexcept {
     const Edge* const edge = edges_.find(hash, [&](const Edge& one) {
+      if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
       const Run& run = at(one.run);
       __builtin_prefetch(run.few);
       return run.first == content && run.namespace_key == namespace_key && run.parent == kNoRun;
@@ -228,6 +229,7 @@ class RunTree {
   [[nodiscard]] RunId find_child(std::uint64_t hash, RunId parent, std::uint32_t offset,
                                  std::uint64_t content) const noexcept {
     const Edge* const edge = edges_.find(hash, [&](const Edge& one) {
+      if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
       const Run& run = at(one.run);
       __builtin_prefetch(run.few);
       return run.first == content && run.parent == parent && run.parent_offset == offset;
