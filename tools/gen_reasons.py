@@ -181,7 +181,9 @@ def write_docs(reasons: list[Reason]) -> str:
     def area(reason: Reason) -> str:
         return AREAS.get(reason.code // 100, "any")
 
-    rows = "\n".join(f"| {reason.code} | `{reason.name}` | {area(reason)} | {reason.text} | {reason.numbers} |" for reason in reasons)
+    rows = "\n".join(
+        f"| {reason.code} | `{reason.name}` | {area(reason)} | {reason.text} | {reason.numbers} |" for reason in reasons
+    )
     return f"""\
 # Reason codes
 
@@ -221,7 +223,8 @@ def check(path: str, found: str | None, reasons: list[Reason]) -> list[str]:
     writer, reader = OUTPUTS[path]
     complaints = []
     expected = [
-        Reason(r.code, r.name, "" if path in WITHOUT_TEXTS else r.text, r.numbers if path in WITH_NUMBERS else "") for r in reasons
+        Reason(r.code, r.name, "" if path in WITHOUT_TEXTS else r.text, r.numbers if path in WITH_NUMBERS else "")
+        for r in reasons
     ]
     read_back = reader(found)
     for reason in expected:

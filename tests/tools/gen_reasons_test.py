@@ -77,7 +77,8 @@ class GenReasons(unittest.TestCase):
 
     def test_a_malformed_registry_is_refused_with_all_its_faults(self) -> None:
         self.registry.write_text(
-            REGISTRY + 'KTHENA_REASON(100, again, "twice", "")\nKTHENA_REASON(x)\nKTHENA_REASON(900, none, "no area", "")\n'
+            REGISTRY
+            + 'KTHENA_REASON(100, again, "twice", "")\nKTHENA_REASON(x)\nKTHENA_REASON(900, none, "no area", "")\n'
         )
         code, text = self.run_it()
         self.assertEqual(code, 2)

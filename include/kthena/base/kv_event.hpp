@@ -24,8 +24,9 @@ struct BlockStored {
       0;  ///< model, adapter, tenant and block size: namespace_key() of kthena/base/block_hash.hpp
   std::optional<std::uint64_t>
       parent;  ///< engine hash of the block before the first; none: the first block starts a prompt
-  std::span<const std::uint64_t> engine_hashes;   ///< n blocks that follow one another
-  std::span<const std::uint64_t> content_hashes;  ///< n, same order; none: blocks the worker already holds, now in this tier too (an index may refuse)
+  std::span<const std::uint64_t> engine_hashes;  ///< n blocks that follow one another
+  std::span<const std::uint64_t>
+      content_hashes;  ///< n, same order; none: blocks the worker already holds, now in this tier too (an index may refuse)
   KvTier tier = KvTier::kDevice;
 };
 
