@@ -128,6 +128,7 @@ SIM_BEYOND = {
     "a block size that does not divide the trace's",
     "a prompt that no engine can hold",
     "a trace that is cut off",
+    "an empty line between JSON lines",
     "a block id of 2^64",
 }
 
