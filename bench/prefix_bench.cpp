@@ -13,7 +13,7 @@
 // Queries: hit = a stored prompt; partial = a shared prefix with a new tail; cold = nothing of it is stored. In random order. Those of gsp,
 // churn, tangle and mooncake are prepared before, 4,096 of them, so reading them misses the caches as well.
 //
-// BM_Prefix_Find{Hit,Partial,Cold}/<corpus>        find; FindFor*: find_for; FindBatch*: find_batch, 32 at a time, per query;
+// BM_Prefix_Find{Hit,Partial,Cold}/<corpus>        find_by_worker; FindFor*: find; FindBatch*: find_batch, 32 at a time, per query;
 //                                                  *Baseline: a map walk block by block.
 // BM_Prefix_FindMiss/<roots>                       find of a prompt that is not there, 65,536 of them in turn.
 // BM_Prefix_FindBest/<workers>                     find_best on gsp's prompts with all workers loaded; Baseline: find and a scan.
@@ -425,7 +425,7 @@ void find_index(benchmark::State& state, CorpusOf made, Queries kind) {
   const std::vector<PrefixQuery> prepared = prepare(corpus.*kind);
   std::vector<std::uint32_t> depths(corpus.workers);
   run_finds(state, prepared.size(), [&](std::size_t i) {
-    index.find(prepared[i], {}, depths);
+    index.find_by_worker(prepared[i], {}, depths);
     benchmark::DoNotOptimize(depths.data());
   });
   const PrefixIndexStats stats = index.stats();
@@ -468,7 +468,7 @@ void find_miss_roots(benchmark::State& state) {
   const std::vector<PrefixQuery> prepared = prepare(cold);
   std::uint32_t depth = 0;
   run_finds(state, prepared.size(), [&](std::size_t i) {
-    index.find(prepared[i], {}, std::span(&depth, 1));
+    index.find_by_worker(prepared[i], {}, std::span(&depth, 1));
     benchmark::DoNotOptimize(depth);
   });
 }
@@ -515,7 +515,7 @@ void find_best_scan(benchmark::State& state) {
   const Pool pool(static_cast<std::uint32_t>(state.range(0)));
   std::vector<std::uint32_t> depths(pool.loads.size());
   run_finds(state, pool.queries.size(), [&](std::size_t i) {
-    pool.index.find(pool.queries[i], {}, depths);
+    pool.index.find_by_worker(pool.queries[i], {}, depths);
     std::size_t best = 0;
     std::uint64_t best_cost = ~std::uint64_t{0};
     for (std::size_t worker = 0; worker < depths.size(); ++worker) {
@@ -536,7 +536,7 @@ void find_for_index(benchmark::State& state, CorpusOf made, Queries kind) {
   for (std::uint32_t id = 0; id < corpus.workers; ++id) workers[corpus.workers - 1 - id] = {id};
   std::vector<std::uint32_t> depths(corpus.workers);
   run_finds(state, prepared.size(), [&](std::size_t i) {
-    index.find_for(prepared[i], workers, depths);
+    index.find(prepared[i], workers, depths);
     benchmark::DoNotOptimize(depths.data());
   });
 }

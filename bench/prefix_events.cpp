@@ -197,7 +197,7 @@ int replay(const EventFile& file, std::size_t passes, bool json, bool shared) {
     ++queries;
     query.clear();
     if (!query.extend_contents(record.contents).ok()) return 2;
-    index.find(query, {}, depths);
+    index.find_by_worker(query, {}, depths);
     std::fill(truth.begin(), truth.end(), 0);
     for (const std::uint32_t pair : record.answer) truth[pair >> 16] = pair & 0xFFFF;
     wrong += depths != truth;
@@ -217,7 +217,7 @@ int replay(const EventFile& file, std::size_t passes, bool json, bool shared) {
       query.clear();
       (void)query.extend_contents(record.contents);
       const auto before = std::chrono::steady_clock::now();
-      index.find(query, {}, depths);
+      index.find_by_worker(query, {}, depths);
       times[which][pass].push_back(elapsed_ns(before));
       const auto idle = std::chrono::steady_clock::now();
       nothing.push_back(elapsed_ns(idle));

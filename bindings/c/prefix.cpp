@@ -197,9 +197,9 @@ kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_
     }
     if (kthena_status status = c::check_array(depths, n, "depths", error); status != KTHENA_OK) return status;
     if (candidates == nullptr) {
-      index->index.find(query->query, {}, {depths, n});
+      index->index.find_by_worker(query->query, {}, {depths, n});
     } else if (candidate_words != 0) {
-      index->index.find(query->query, {candidates, candidate_words}, {depths, n});
+      index->index.find_by_worker(query->query, {candidates, candidate_words}, {depths, n});
     } else {
       std::fill_n(depths, n, 0u);  // a mask without words lets nobody pass; to C++ an empty span means all
     }
@@ -220,7 +220,7 @@ kthena_status kthena_prefix_find_for(const kthena_prefix_index* index, const kth
     if (n > kOnStack) many.resize(n);
     WorkerId* ids = n > kOnStack ? many.data() : few.data();
     for (std::size_t i = 0; i < n; ++i) ids[i] = {workers[i]};
-    index->index.find_for(query->query, {ids, n}, {depths, n});
+    index->index.find(query->query, {ids, n}, {depths, n});
     return KTHENA_OK;
   });
 }

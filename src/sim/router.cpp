@@ -134,7 +134,7 @@ std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time
       for (std::uint32_t i = 0; i < full; ++i) hashes_.push_back(content_hash(ids[i]));
       query_.clear();
       (void)query_.extend_contents(hashes_);  // cannot fail: no tokens wait in it
-      index_->find_for(query_, workers_, prefix_depths_);
+      index_->find(query_, workers_, prefix_depths_);
       asked.prefix = {prefix_depths_, full};
     }
   }

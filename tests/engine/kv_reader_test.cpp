@@ -210,7 +210,7 @@ TEST_CASE("P9 an engine block that holds several index blocks is split", "[engin
     prefix::PrefixQuery query = index.make_query({.model = "m", .adapter = {}, .tenant = {}, .block_tokens = 2});
     query.extend_tokens(Tokens{1, 2, 3, 4, 5, 6, 7, 8});
     std::uint32_t found = 0;
-    index.find_for(query, std::span(&options.worker, 1), std::span(&found, 1));
+    index.find(query, std::span(&options.worker, 1), std::span(&found, 1));
     return found;
   };
   REQUIRE(reader.read(MsgpackWriter().batch(1).stored(Hashes{21}, std::nullopt, Tokens{1, 2, 3, 4}, 4).bytes(), index)
@@ -313,7 +313,7 @@ TEST_CASE("P9 several engine blocks that make up an index block: as a set of pre
           index.make_query({.model = "m", .adapter = {}, .tenant = {}, .block_tokens = block_tokens});
       query.extend_tokens(query_tokens);
       std::uint32_t depth = 99;
-      index.find_for(query, std::span(&options.worker, 1), std::span(&depth, 1));
+      index.find(query, std::span(&options.worker, 1), std::span(&depth, 1));
       REQUIRE(depth == depth_of(query_tokens));
     }
   }

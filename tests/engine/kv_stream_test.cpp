@@ -281,7 +281,7 @@ struct Host {
     prefix::PrefixQuery query = index.make_query({.model = {}, .adapter = {}, .tenant = {}, .block_tokens = 1});
     query.extend_tokens(prompt);
     std::uint32_t found = 0;
-    index.find_for(query, std::span(&options.worker, 1), std::span(&found, 1));
+    index.find(query, std::span(&options.worker, 1), std::span(&found, 1));
     return found;
   }
   prefix::PrefixIndex index;

@@ -136,15 +136,15 @@ class Fleet {
                                                           std::uint64_t candidates = ~std::uint64_t{0}) {
     const prefix::PrefixQuery prepared = query(prompt);
     std::vector<std::uint32_t> all(index_.worker_limit() + 3, 77);
-    index_.find(prepared, {}, all);
+    index_.find_by_worker(prepared, {}, all);
     std::vector<std::uint32_t> some(index_.worker_limit(), 77);
-    index_.find(prepared, std::span(&candidates, 1), some);
+    index_.find_by_worker(prepared, std::span(&candidates, 1), some);
     std::vector<WorkerId> ids;
     for (std::uint32_t id = static_cast<std::uint32_t>(all.size()); id-- > 0;) ids.push_back({id});
     ids.push_back({});
     ids.push_back({0});
     std::vector<std::uint32_t> chosen(ids.size(), 77);
-    index_.find_for(prepared, ids, chosen);
+    index_.find(prepared, ids, chosen);
 
     std::map<std::string, std::uint32_t> depths;
     for (std::uint32_t id = 0; id < all.size(); ++id) {

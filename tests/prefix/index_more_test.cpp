@@ -50,7 +50,7 @@ std::vector<std::uint32_t> depths_of(const PrefixIndex& index, const Hashes& con
   PrefixQuery query(7, 16, seed);
   REQUIRE(query.extend_contents(contents).ok());
   std::vector<std::uint32_t> depths(index.worker_limit());
-  index.find(query, {}, depths);
+  index.find_by_worker(query, {}, depths);
   return depths;
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("P1 batches, tiers and the fused pick equal the oracle, and find under
     index.find_batch(pointers, candidates, batch);
     for (std::size_t i = 0; i < queries.size(); ++i) {
       std::vector<std::uint32_t> depths(limit, 77);
-      index.find(queries[i], candidates, depths);
+      index.find_by_worker(queries[i], candidates, depths);
       REQUIRE(std::equal(depths.begin(), depths.end(), batch.begin() + static_cast<std::ptrdiff_t>(i * limit)));
 
       std::vector<std::uint32_t> loads(limit + below(random, 3));

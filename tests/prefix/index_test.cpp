@@ -42,7 +42,7 @@ class Told {
     REQUIRE(query.extend_contents(contents).ok());
     const WorkerId ids[] = {worker(name)};
     std::uint32_t depths[] = {77};
-    index.find_for(query, ids, depths);
+    index.find(query, ids, depths);
     return depths[0];
   }
   PrefixIndexStats stats() const { return index.stats(); }
@@ -377,7 +377,7 @@ TEST_CASE("P8 equal tokens under another model, adapter, tenant or block size ne
     PrefixQuery other = index.index.make_query(space);
     other.extend_tokens(tokens);
     std::uint32_t depth = 77;
-    index.index.find(other, {}, std::span(&depth, 1));
+    index.index.find_by_worker(other, {}, std::span(&depth, 1));
     return depth;
   };
   CHECK(depth_in(own) == 4);
@@ -391,7 +391,7 @@ TEST_CASE("P8 equal tokens under another model, adapter, tenant or block size ne
                          99);
   REQUIRE(other_size.extend_contents(query.contents()).ok());
   std::uint32_t depth = 77;
-  index.index.find(other_size, {}, std::span(&depth, 1));
+  index.index.find_by_worker(other_size, {}, std::span(&depth, 1));
   CHECK(depth == 0);
 }
 
@@ -439,16 +439,16 @@ TEST_CASE("more than 64 and 128 workers, a mask of any length", "[prefix]") {
   PrefixQuery query(7, 16, 0);
   REQUIRE(query.extend_contents(Hashes{1, 2, 3}).ok());
   std::vector<std::uint32_t> depths(200);
-  index.index.find(query, {}, depths);
+  index.index.find_by_worker(query, {}, depths);
   for (std::size_t i = 0; i < 200; ++i) CHECK(depths[i] == (i % 2 == 0 ? 2 : 1));
   const Hashes mask = {~std::uint64_t{0}, 1};  // workers 0..64
-  index.index.find(query, mask, depths);
+  index.index.find_by_worker(query, mask, depths);
   for (std::size_t i = 0; i < 200; ++i) CHECK(depths[i] == (i > 64 ? 0 : i % 2 == 0 ? 2 : 1));
   const Hashes long_mask(1000, ~std::uint64_t{0});
-  index.index.find(query, long_mask, depths);
+  index.index.find_by_worker(query, long_mask, depths);
   CHECK(std::count(depths.begin(), depths.end(), 2) == 100);
   std::vector<std::uint32_t> few(10, 77);  // fewer than the limit: the rest is not written
-  index.index.find(query, {}, few);
+  index.index.find_by_worker(query, {}, few);
   CHECK(std::count(few.begin(), few.end(), 2) == 5);
 }
 
@@ -462,11 +462,11 @@ TEST_CASE("16384 workers hold one block", "[prefix]") {
   PrefixQuery query(7, 16, 0);
   REQUIRE(query.extend_contents(Hashes{1}).ok());
   std::vector<std::uint32_t> depths(16384);
-  index.index.find(query, {}, depths);
+  index.index.find_by_worker(query, {}, depths);
   CHECK(std::count(depths.begin(), depths.end(), 1) == 16384);
   const std::vector<WorkerId> ids = {{16383}, {16384}, {}};
   std::vector<std::uint32_t> chosen(3, 77);
-  index.index.find_for(query, ids, chosen);
+  index.index.find(query, ids, chosen);
   CHECK(chosen == std::vector<std::uint32_t>{1, 0, 0});
 }
 
@@ -569,9 +569,9 @@ TEST_CASE("find allocates nothing", "[prefix][allocation]") {
   const Hashes mask = {~std::uint64_t{0}, 3};
   std::vector<std::uint32_t> depths(150);
   const std::size_t before = test::allocations();
-  index.index.find(query, {}, depths);
-  index.index.find(query, mask, depths);
-  index.index.find_for(query, ids, depths);
+  index.index.find_by_worker(query, {}, depths);
+  index.index.find_by_worker(query, mask, depths);
+  index.index.find(query, ids, depths);
   const std::size_t after = test::allocations();
   CHECK(after == before);
   CHECK(depths[149] == 299);

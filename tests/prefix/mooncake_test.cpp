@@ -34,7 +34,7 @@ TEST_CASE("find equals sets of block ids on Mooncake's conversations, with remov
     query.clear();
     REQUIRE(query.extend_contents(blocks).ok());
     std::vector<std::uint32_t> depths(kWorkers);
-    index.find(query, {}, depths);
+    index.find_by_worker(query, {}, depths);
     for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
       std::uint32_t depth = 0;
       while (depth < blocks.size() && held[worker].contains(blocks[depth])) ++depth;

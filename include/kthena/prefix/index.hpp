@@ -112,13 +112,13 @@ class PrefixIndex {
   /// depths[w] = leading blocks of the query that worker w holds in any tier; 0 for workers that hold none, are not in use or are
   /// masked out. `depths` has at least worker_limit() elements; all of them are written. `candidates` has one bit per worker
   /// (word w / 64, bit w % 64); empty: all workers; bits beyond it count as 0.
-  void find(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
-            std::span<std::uint32_t> depths) const noexcept;
+  void find_by_worker(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
+                      std::span<std::uint32_t> depths) const noexcept;
 
   /// The same for chosen workers: depths[i] belongs to workers[i] (0 for an invalid id). Both have the same length. This is the
   /// form a pool uses: workers in the order of its endpoints. Uses 66 KiB of stack.
-  void find_for(const PrefixQuery& query, std::span<const WorkerId> workers,
-                std::span<std::uint32_t> depths) const noexcept;
+  void find(const PrefixQuery& query, std::span<const WorkerId> workers,
+            std::span<std::uint32_t> depths) const noexcept;
 
   /// The same for several queries, whose waits for memory overlap. depths[i * worker_limit() + w] belongs to queries[i]; `depths` has
   /// queries.size() * worker_limit() elements. No pointer is null.

@@ -1,0 +1,136 @@
+// src/prefix/index_state.hpp
+//
+// What a PrefixIndex is made of: workers with what they say they hold, the tree of runs, and the orphans. Its member functions lie in
+//   index.cpp         workers, the sweep after those that were removed, counts
+//   index_store.cpp   blocks that engines stored, and those that wait for their parent
+//   index_remove.cpp  blocks that are gone
+//   index_names.cpp   what a worker means by an engine hash, and in which tiers
+//   index_find.cpp    lookups
+// An event of n blocks is the same as n events of one block, in order: every rule is about one block. Stretches of blocks that are plainly
+// new, or plainly gone, are told to the tree at once.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/containers.hpp"
+#include "kthena/base/hash.hpp"
+#include "kthena/prefix/index.hpp"
+#include "prefix/holdings.hpp"
+#include "prefix/orphans.hpp"
+#include "prefix/run_tree.hpp"
+#include "prefix/worker_set.hpp"
+
+namespace kthena::prefix {
+namespace detail {
+
+class Ahead;
+
+/// The fastest of a set of tiers, which is not empty.
+constexpr std::uint32_t fastest(std::uint32_t tiers) noexcept {
+  return static_cast<std::uint32_t>(std::countr_zero(tiers));
+}
+
+/// Blocks of a run that the tree was not told about yet: they are held, or gone.
+struct Untold {
+  RunId run = kNoRun;
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  bool held = false;
+
+  [[nodiscard]] bool has(Place place) const noexcept {
+    return place.run == run && first <= place.offset && place.offset < last;
+  }
+};
+
+/// What a worker means by an engine hash.
+struct Found {
+  Holding holding;
+  Holding* own = nullptr;   // in the worker's own table
+  Holding* name = nullptr;  // in the shared table; its parent_tag counts the workers that hold it under this name
+
+  [[nodiscard]] bool known() const noexcept { return own != nullptr || name != nullptr; }
+};
+
+}  // namespace detail
+
+struct PrefixIndex::State {
+  explicit State(const PrefixIndexOptions& given)
+      : options(given),
+        tree(given.seed, mix64(given.seed + 1)),
+        orphans(mix64(given.seed + 2)),
+        shared(detail::Worker(given.seed).hash),
+        names(0, kthena::detail::Hash{mix64(given.seed + 3)}) {}
+
+  [[nodiscard]] bool in_use(WorkerId worker) const noexcept {
+    return worker.value < limit && workers[worker.value].in_use;
+  }
+  [[nodiscard]] Status check(WorkerId worker, KvTier tier) const;
+
+  Status apply(const BlockStored& event);
+  Status apply(const BlockRemoved& event);
+  Status apply(const AllBlocksCleared& event);
+
+  /// Stores the blocks behind a known parent that lie in one run with the first of them. Gives their number and moves `parent` to the last.
+  std::size_t store(std::uint32_t id, const BlockStored& event, std::size_t first, detail::Place& parent);
+  /// The same where engine hashes are shared.
+  void store_shared(std::uint32_t id, const BlockStored& event, std::size_t first, detail::Stretch stretch,
+                    detail::Ahead& ahead);
+  void remove_shared(std::uint32_t id, const BlockRemoved& event);
+
+  /// What the worker means by an engine hash, whose hash is `hashed`. Blocks in `untold` count as it says.
+  [[nodiscard]] detail::Found look_up(std::uint32_t id, std::uint64_t engine_hash, std::uint64_t hashed,
+                                      const detail::Untold& untold = {});
+  /// Adds what was not known. The tree is told after it.
+  void put(std::uint32_t id, std::uint64_t hashed, const detail::Holding& holding);
+  void put_own(std::uint32_t id, std::uint64_t hashed, const detail::Holding& holding, bool also_shared);
+  /// Takes a name out of the tables. The tree is told after it.
+  void forget(std::uint32_t id, std::uint64_t hashed, const detail::Found& found);
+  /// A block that is known has these tiers now, which are not none, and this parent.
+  void set_tiers(std::uint32_t id, std::uint64_t hashed, const detail::Found& found, std::uint32_t tiers,
+                 std::uint32_t parent_tag);
+
+  /// Stores one block whose parent is not known. Gives its place if it had been placed before, by the same store; else kNoRun.
+  detail::Place park(std::uint32_t id, const detail::Orphan& orphan, const detail::Holding& claim);
+  void place_waiting(std::uint32_t id, std::uint64_t engine_hash, detail::Place place);
+  /// The worker lost a block in all tiers, or says that it is another one.
+  void release(std::uint32_t id, const detail::Holding& holding);
+  void hold(std::uint32_t id, detail::RunId run, std::uint32_t first, std::uint32_t last);
+  /// Tiers of all engine hashes of the worker at a place: a walk over its table, for those rare places that have several.
+  [[nodiscard]] std::uint32_t tiers_at(std::uint32_t id, detail::Place place) const;
+  /// A holding of the worker at this place now has these tiers.
+  void note_tier(std::uint32_t id, detail::Place place, std::uint32_t tiers);
+  /// Drops what the worker holds, `budget` places of its table at most. Gives what is left of the budget.
+  std::size_t drop(std::uint32_t id, std::size_t budget);
+  /// The worker is as a new one.
+  void reset(std::uint32_t id);
+  void drop_orphans(std::uint32_t id);
+
+  /// The bit of each worker below `size` that is a candidate and in use. `words` has one word per 64 workers below `size`.
+  void select(std::span<const std::uint64_t> candidates, std::size_t size,
+              std::span<std::uint64_t> words) const noexcept;
+  /// Checkpoints that the tree's can be compared with, or null.
+  [[nodiscard]] const std::uint64_t* checkpoints(const PrefixQuery& query) const noexcept {
+    return query.seed() == options.seed ? query.checkpoints().data() : nullptr;
+  }
+  /// Writes the depths of the workers in `selected` that have one; in the first form, of all workers.
+  void find(const PrefixQuery& query, std::uint32_t* depths) const noexcept;
+  void find(const PrefixQuery& query, std::span<const std::uint64_t> selected, std::uint32_t* depths) const noexcept;
+
+  PrefixIndexOptions options;
+  detail::RunTree tree;
+  detail::Orphans orphans;
+  detail::HoldingTable shared;                  // by engine hash; empty unless engine hashes are shared
+  std::vector<detail::Worker> workers;          // by id
+  std::size_t limit = 0;                        // one more than the largest id in use
+  std::vector<std::uint64_t> alive;             // a bit per worker in use
+  std::vector<std::uint32_t> unswept;           // workers that were removed and still have a table, oldest first
+  std::vector<detail::RunTree::Range> already;  // scratch of hold()
+  kthena::detail::HashMap<std::string, std::uint32_t> names;
+  PrefixIndexStats counts;  // workers, memberships and those that only grow
+};
+
+}  // namespace kthena::prefix

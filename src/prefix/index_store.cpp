@@ -1,0 +1,254 @@
+// Blocks that engines stored: their places in the tree, and the orphans that wait for their parent.
+#include <utility>
+#include <vector>
+
+#include "prefix/ahead.hpp"
+#include "prefix/index_state.hpp"
+
+namespace kthena::prefix {
+
+using detail::Ahead;
+using detail::Found;
+using detail::Holding;
+using detail::kNoOrphan;
+using detail::kNoRun;
+using detail::Orphan;
+using detail::OrphanId;
+using detail::Place;
+using detail::RunTree;
+using detail::Stretch;
+using detail::Untold;
+using detail::Worker;
+
+Status PrefixIndex::State::apply(const BlockStored& event) {
+  if (Status status = check(event.worker, event.tier); !status.ok()) return status;
+  if (event.engine_hashes.size() != event.content_hashes.size()) {
+    return invalid_argument("content_hashes: " + std::to_string(event.content_hashes.size()) +
+                            " elements where engine_hashes has " + std::to_string(event.engine_hashes.size()));
+  }
+  if (event.engine_hashes.empty()) return {};
+
+  const std::uint32_t id = event.worker.value;
+  Worker& worker = workers[id];
+  worker.slow_tiers |= event.tier != KvTier::kDevice;
+  Place parent;
+  bool known = true;
+  if (event.parent) {
+    const Found found = look_up(id, *event.parent, worker.hash.hash(*event.parent));
+    known = found.known() && found.holding.placed() && tree.namespace_key(found.holding.at) == event.namespace_key;
+    if (known) parent = found.holding.place();
+  }
+  for (std::size_t i = 0; i < event.engine_hashes.size();) {
+    if (known) {
+      i += store(id, event, i, parent);
+      continue;
+    }
+    const std::uint64_t parent_hash = i == 0 ? *event.parent : event.engine_hashes[i - 1];
+    Holding claim;
+    claim.engine_hash = event.engine_hashes[i];
+    claim.tiers = detail::tier_bit(event.tier) & 0xF;
+    claim.parent_tag = detail::parent_tag(worker.hash.hash(parent_hash)) & 0xFFFF;
+    parent = park(id, {event.namespace_key, claim.engine_hash, parent_hash, event.content_hashes[i], id}, claim);
+    known = parent.run != kNoRun;
+    ++i;
+  }
+  return {};
+}
+
+std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event, std::size_t first, Place& parent) {
+  Worker& worker = workers[id];
+  const std::span<const std::uint64_t> hashes = event.engine_hashes;
+  // Orphans may hang on to any block, and grow the tree there: one block at a time.
+  const bool single = orphans.size() != 0;
+  const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;  // nothing to note about tiers
+  const std::size_t most = single ? 1 : hashes.size() - first;
+  Ahead ahead(options.shared_engine_hashes ? shared : worker.blocks, worker.hash, hashes.subspan(first, most));
+  const Stretch stretch = tree.extend(parent, event.namespace_key, event.content_hashes.subspan(first, most));
+  ahead.fetch_slots();
+  parent = {stretch.run, stretch.offset + stretch.count - 1};
+  if (options.shared_engine_hashes) {
+    store_shared(id, event, first, stretch, ahead);
+    return stretch.count;
+  }
+  Holding claim;
+  claim.at = stretch.run;
+  claim.tiers = detail::tier_bit(event.tier) & 0xF;
+  if (first != 0 || event.parent) {
+    claim.parent_tag = detail::parent_tag(worker.hash.hash(first == 0 ? *event.parent : hashes[first - 1])) & 0xFFFF;
+  }
+
+  const std::uint32_t end = stretch.offset + stretch.count;
+  std::uint32_t unheld = stretch.offset;  // from here to the block at hand the tree was not told yet
+  bool placed = false;                    // the last block is new at its place
+  for (std::uint32_t i = 0; i < stretch.count; ++i) {
+    claim.engine_hash = hashes[first + i];
+    claim.offset = (stretch.offset + i) & 0xFFF;
+    const std::uint64_t hashed = ahead.next(i);
+    const auto [known, is_new] = worker.blocks.find_or_insert(
+        hashed, claim, [&claim](const Holding& one) { return one.engine_hash == claim.engine_hash; });
+    placed = true;
+    if (!is_new) {
+      const Holding before = std::exchange(*known, claim);
+      const bool same = before.placed() && before.place() == claim.place();
+      hold(id, stretch.run, unheld, claim.offset + (same ? 0u : 1u));  // before the release, which may free runs
+      unheld = claim.offset + 1u;
+      if (same) {
+        known->tiers |= before.tiers;
+        placed = false;
+      } else {
+        ++counts.rehashed_blocks;
+        release(id, before);
+      }
+    }
+    if (!fast) {
+      hold(id, stretch.run, unheld, claim.offset + 1u);
+      unheld = claim.offset + 1u;
+      note_tier(id, known->place(), known->tiers);
+    }
+    claim.parent_tag = detail::parent_tag(hashed) & 0xFFFF;
+  }
+  hold(id, stretch.run, unheld, end);
+  tree.settle();
+  if (single && placed) place_waiting(id, hashes[first], parent);
+  return stretch.count;
+}
+
+void PrefixIndex::State::store_shared(std::uint32_t id, const BlockStored& event, std::size_t first, Stretch stretch,
+                                      Ahead& ahead) {
+  Holding claim;
+  claim.at = stretch.run;
+  claim.tiers = detail::tier_bit(event.tier) & 0xF;
+  if (first != 0 || event.parent) {
+    const std::uint64_t before = first == 0 ? *event.parent : event.engine_hashes[first - 1];
+    claim.parent_tag = detail::parent_tag(workers[id].hash.hash(before)) & 0xFFFF;
+  }
+  const bool single = orphans.size() != 0;
+  const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;
+  Untold untold{stretch.run, stretch.offset, stretch.offset, true};
+  const auto tell = [&](std::uint32_t last, std::uint32_t next) {
+    hold(id, stretch.run, untold.first, last);
+    untold.first = untold.last = next;
+  };
+  bool placed = false;
+  for (std::uint32_t i = 0; i < stretch.count; ++i) {
+    claim.engine_hash = event.engine_hashes[first + i];
+    claim.offset = (stretch.offset + i) & 0xFFF;
+    const std::uint64_t hashed = ahead.next(i);
+    const Found before = look_up(id, claim.engine_hash, hashed, untold);
+    placed = true;
+    if (!before.known()) {
+      put(id, hashed, claim);
+      untold.last = claim.offset + 1u;
+    } else if (before.holding.placed() && before.holding.place() == claim.place()) {
+      tell(claim.offset, claim.offset + 1u);
+      set_tiers(id, hashed, before, before.holding.tiers | claim.tiers, claim.parent_tag);
+      placed = false;
+    } else {
+      ++counts.rehashed_blocks;
+      tell(claim.offset, claim.offset);
+      forget(id, hashed, before);
+      put(id, hashed, claim);
+      tell(claim.offset + 1u, claim.offset + 1u);
+      release(id, before.holding);
+    }
+    if (!fast && placed) {
+      tell(claim.offset + 1u, claim.offset + 1u);
+      note_tier(id, claim.place(), claim.tiers);
+    }
+    claim.parent_tag = detail::parent_tag(hashed) & 0xFFFF;
+  }
+  tell(stretch.offset + stretch.count, stretch.offset + stretch.count);
+  tree.settle();
+  if (single && placed) place_waiting(id, event.engine_hashes[first], claim.place());
+}
+
+Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Holding& claim) {
+  Worker& worker = workers[id];
+  const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
+  if (const Found found = look_up(id, orphan.engine_hash, hashed); found.known()) {
+    const Holding before = found.holding;
+    const bool same_content =
+        before.placed()
+            ? tree.content(before.place()) == orphan.content && tree.namespace_key(before.at) == orphan.namespace_key
+            : orphans[before.at].content == orphan.content && orphans[before.at].namespace_key == orphan.namespace_key;
+    const bool same_parent = found.name != nullptr || before.parent_tag == claim.parent_tag;
+    if (same_content && same_parent) {
+      set_tiers(id, hashed, found, before.tiers | claim.tiers, claim.parent_tag);
+      return before.placed() ? before.place() : Place{};
+    }
+    forget(id, hashed, found);
+    ++counts.rehashed_blocks;
+    release(id, before);
+  }
+  if (options.max_orphan_blocks == 0) {
+    ++counts.orphans_dropped;
+    return {};
+  }
+  if (orphans.size() == options.max_orphan_blocks) {
+    const OrphanId oldest = orphans.oldest();
+    Worker& owner = workers[orphans[oldest].worker];
+    const std::uint64_t dropped = orphans[oldest].engine_hash;
+    owner.blocks.erase(owner.hash.hash(dropped), owner.find(dropped));
+    --owner.orphans;
+    orphans.erase(oldest);
+    ++counts.orphans_dropped;
+  }
+  Holding waiting = claim;
+  waiting.at = orphans.park(orphan);
+  waiting.offset = Holding::kWaiting;
+  worker.blocks.insert(hashed, waiting);
+  ++worker.orphans;
+  return {};
+}
+
+void PrefixIndex::State::place_waiting(std::uint32_t id, std::uint64_t engine_hash, Place place) {
+  Worker& worker = workers[id];
+  std::vector<std::pair<std::uint64_t, Place>> parents = {{engine_hash, place}};
+  while (!parents.empty() && orphans.size() != 0) {
+    const auto [parent_hash, parent] = parents.back();
+    parents.pop_back();
+    OrphanId waiting = orphans.first_waiting(id, parent_hash);
+    while (waiting != kNoOrphan) {
+      const OrphanId next = orphans.next_waiting(waiting);
+      const Orphan orphan = orphans[waiting];
+      if (orphan.namespace_key == tree.namespace_key(parent.run)) {
+        orphans.erase(waiting);
+        --worker.orphans;
+        const Stretch child = tree.extend(parent, orphan.namespace_key, {&orphan.content, 1});
+        const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
+        Holding* const entry = worker.find(orphan.engine_hash, hashed);
+        Holding holding = *entry;
+        holding.at = child.run;
+        holding.offset = child.offset & 0xFFF;
+        if (options.shared_engine_hashes) {
+          worker.blocks.erase(hashed, entry);
+          put(id, hashed, holding);
+        } else {
+          *entry = holding;
+        }
+        hold(id, child.run, child.offset, child.offset + 1);
+        note_tier(id, holding.place(), holding.tiers);
+        tree.settle();
+        parents.emplace_back(orphan.engine_hash, Place{child.run, child.offset});
+      }
+      waiting = next;
+    }
+  }
+}
+
+void PrefixIndex::State::hold(std::uint32_t id, detail::RunId run, std::uint32_t first, std::uint32_t last) {
+  if (first == last) return;
+  Worker& worker = workers[id];
+  already.clear();
+  tree.hold(id, run, first, last, already);
+  std::size_t fresh = last - first;
+  for (const RunTree::Range& range : already) {
+    fresh -= range.last - range.first;
+    for (std::uint32_t offset = range.first; offset < range.last; ++offset)
+      ++worker.duplicates[detail::place_key({run, offset})];
+  }
+  worker.memberships += fresh;
+  counts.memberships += fresh;
+}
+
+}  // namespace kthena::prefix
