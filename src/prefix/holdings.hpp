@@ -28,8 +28,8 @@ struct Holding {
   /// Offset in the run; kWaiting for an orphan.
   std::uint32_t offset : 12 = 0;
   std::uint32_t tiers : 4 = 0;
-  /// 16 bits of the hash of the parent in the last store, 0 for a block that starts a prompt. Tells a repeated store from a new one when
-  /// the parent is gone.
+  /// 16 bits of the hash of the parent in the last store, 0 for a block that starts a prompt, or kUnknownParent. Tells a repeated
+  /// store from a new one when the parent is gone.
   std::uint32_t parent_tag : 16 = 0;
 
   static constexpr std::uint32_t kWaiting = 0xFFF;
@@ -86,9 +86,12 @@ struct Worker {
 
 constexpr std::uint64_t place_key(Place place) noexcept { return std::uint64_t{place.run} << 32 | place.offset; }
 
+/// The parent's tag of a block whose parent was not told: any parent is the same.
+inline constexpr std::uint32_t kUnknownParent = 0xFFFF;
+
 constexpr std::uint32_t parent_tag(std::uint64_t hashed) noexcept {
   const auto tag = static_cast<std::uint32_t>(hashed >> 16 & 0xFFFF);
-  return tag == 0 ? 1 : tag;
+  return tag == 0 || tag == kUnknownParent ? 1 : tag;
 }
 
 }  // namespace kthena::prefix::detail

@@ -36,6 +36,21 @@ Found PrefixIndex::State::look_up(std::uint32_t id, std::uint64_t engine_hash, s
   return found;
 }
 
+Place PrefixIndex::State::place_elsewhere(std::uint64_t engine_hash, std::uint64_t hashed) {
+  const Holding* const name =
+      shared.find(hashed, [engine_hash](const Holding& one) { return one.engine_hash == engine_hash; });
+  if (name != nullptr && unswept.empty()) return name->place();
+  // Either only removed workers may hold it under that name, or the others hold it in their own tables.
+  Place own;
+  for (std::uint32_t id = 0; id < limit; ++id) {
+    if (!workers[id].in_use) continue;
+    const Found found = look_up(id, engine_hash, hashed);
+    if (found.name != nullptr) return found.holding.place();
+    if (own.run == detail::kNoRun && found.known() && found.holding.placed()) own = found.holding.place();
+  }
+  return own;
+}
+
 void PrefixIndex::State::put(std::uint32_t id, std::uint64_t hashed, const Holding& holding) {
   Worker& worker = workers[id];
   const Place place = holding.place();

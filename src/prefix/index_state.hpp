@@ -79,11 +79,15 @@ struct PrefixIndex::State {
   /// The same where engine hashes are shared.
   void store_shared(std::uint32_t id, const BlockStored& event, std::size_t first, detail::Stretch stretch,
                     detail::Ahead& ahead);
+  /// Stores blocks that come without contents: known ones are in one more tier.
+  void store_known(const BlockStored& event);
   void remove_shared(std::uint32_t id, const BlockRemoved& event);
 
   /// What the worker means by an engine hash, whose hash is `hashed`. Blocks in `untold` count as it says.
   [[nodiscard]] detail::Found look_up(std::uint32_t id, std::uint64_t engine_hash, std::uint64_t hashed,
                                       const detail::Untold& untold = {});
+  /// Where engine hashes are shared: the place that other workers mean by one, the shared table's first, else the smallest id's. kNoRun: none.
+  [[nodiscard]] detail::Place place_elsewhere(std::uint64_t engine_hash, std::uint64_t hashed);
   /// Adds what was not known. The tree is told after it.
   void put(std::uint32_t id, std::uint64_t hashed, const detail::Holding& holding);
   void put_own(std::uint32_t id, std::uint64_t hashed, const detail::Holding& holding, bool also_shared);

@@ -22,11 +22,15 @@ using detail::Worker;
 
 Status PrefixIndex::State::apply(const BlockStored& event) {
   if (Status status = check(event.worker, event.tier); !status.ok()) return status;
+  if (event.engine_hashes.empty() && event.content_hashes.empty()) return {};
+  if (event.content_hashes.empty()) {
+    store_known(event);
+    return {};
+  }
   if (event.engine_hashes.size() != event.content_hashes.size()) {
     return invalid_argument("content_hashes: " + std::to_string(event.content_hashes.size()) +
                             " elements where engine_hashes has " + std::to_string(event.engine_hashes.size()));
   }
-  if (event.engine_hashes.empty()) return {};
 
   const std::uint32_t id = event.worker.value;
   Worker& worker = workers[id];
@@ -162,6 +166,37 @@ void PrefixIndex::State::store_shared(std::uint32_t id, const BlockStored& event
   if (single && placed) place_waiting(id, event.engine_hashes[first], claim.place());
 }
 
+void PrefixIndex::State::store_known(const BlockStored& event) {
+  const std::uint32_t id = event.worker.value;
+  Worker& worker = workers[id];
+  const std::uint32_t tier = detail::tier_bit(event.tier);
+  worker.slow_tiers |= event.tier != KvTier::kDevice;
+  for (const std::uint64_t engine_hash : event.engine_hashes) {
+    const std::uint64_t hashed = worker.hash.hash(engine_hash);
+    if (const Found found = look_up(id, engine_hash, hashed); found.known()) {
+      // A name in the shared table has no parent's tag.
+      const std::uint32_t parent_tag = found.own != nullptr ? found.holding.parent_tag : detail::kUnknownParent;
+      set_tiers(id, hashed, found, found.holding.tiers | tier, parent_tag);
+      continue;
+    }
+    const Place place = options.shared_engine_hashes ? place_elsewhere(engine_hash, hashed) : Place{};
+    if (place.run == kNoRun) {
+      ++counts.unresolved_stores;
+      continue;
+    }
+    Holding claim;
+    claim.engine_hash = engine_hash;
+    claim.at = place.run;
+    claim.offset = place.offset & 0xFFF;
+    claim.tiers = tier & 0xF;
+    claim.parent_tag = detail::kUnknownParent;
+    put(id, hashed, claim);
+    hold(id, place.run, place.offset, place.offset + 1);
+    note_tier(id, place, tier);
+    if (orphans.size() != 0) place_waiting(id, engine_hash, place);
+  }
+}
+
 Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Holding& claim) {
   Worker& worker = workers[id];
   const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
@@ -171,7 +206,8 @@ Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Hol
         before.placed()
             ? tree.content(before.place()) == orphan.content && tree.namespace_key(before.at) == orphan.namespace_key
             : orphans[before.at].content == orphan.content && orphans[before.at].namespace_key == orphan.namespace_key;
-    const bool same_parent = found.name != nullptr || before.parent_tag == claim.parent_tag;
+    const bool same_parent =
+        found.name != nullptr || before.parent_tag == claim.parent_tag || before.parent_tag == detail::kUnknownParent;
     if (same_content && same_parent) {
       set_tiers(id, hashed, found, before.tiers | claim.tiers, claim.parent_tag);
       return before.placed() ? before.place() : Place{};

@@ -276,7 +276,17 @@ TEST_CASE("P9 several engine blocks that make up an index block: as a set of pre
   for (int step = 0; step < 150; ++step) {
     const Tokens prompt = random_prompt();
     const unsigned tier = random() % 4 == 0 ? 1 : 0;
-    if (random() % 5 != 0) {
+    if (!held.empty() && random() % 6 == 0) {  // P16: without tokens, one block that is held and one that is not
+      auto it = held.begin();
+      std::advance(it, static_cast<std::ptrdiff_t>(random() % held.size()));
+      it->second |= 1u << tier;
+      const auto counts = reader.read(
+          MsgpackWriter().batch(1).stored(Hashes{7, label(it->first)}, std::nullopt, Tokens{}, 0, media[tier]).bytes(),
+          index);
+      REQUIRE(counts.ok());
+      REQUIRE(counts->unmapped == 1);
+      REQUIRE(counts->refused == 0);
+    } else if (random() % 5 != 0) {
       // Store from the first block on that is not held, below one that is, as engines do.
       std::size_t begin = 0;
       while (begin < prompt.size() &&
@@ -327,6 +337,40 @@ TEST_CASE("P9 several engine blocks that make up an index block: as a set of pre
   }
   CHECK(reader.tracked_blocks() == 0);
   CHECK(index.stats().memberships == 0);
+}
+
+TEST_CASE("P16 stores without tokens reach an index, whole and split: the removal of one tier keeps the other",
+          "[engine]") {
+  const std::uint32_t block_tokens = GENERATE(4u, 2u);  // of the index; the engine's blocks have 4
+  auto index = prefix::PrefixIndex::create({.block_tokens = block_tokens, .seed = 77}).value();
+  KvReadOptions options = options_of(block_tokens);
+  options.worker = index.add_worker("w").value();
+  KvReader reader = KvReader::create(vllm(), options).value();
+  prefix::PrefixQuery query =
+      index.make_query({.model = "m", .adapter = {}, .tenant = {}, .block_tokens = block_tokens});
+  query.extend_tokens(Tokens{1, 2, 3, 4, 5, 6, 7, 8});
+  const auto depth = [&] {
+    std::uint32_t found = 99;
+    index.find(query, std::span(&options.worker, 1), std::span(&found, 1));
+    return found;
+  };
+  const auto read = [&](const MsgpackWriter& batch) {
+    const Result<KvCounts> counts = reader.read(batch.bytes(), index);
+    REQUIRE(counts.ok());
+    REQUIRE(counts->refused == 0);
+    REQUIRE(counts->unmapped == 0);
+  };
+  read(MsgpackWriter()
+           .batch(2)
+           .stored(Hashes{1, 2}, std::nullopt, Tokens{1, 2, 3, 4, 5, 6, 7, 8}, 4)
+           .stored(Hashes{2, 1, 3}, std::nullopt, Tokens{}, 0, "CPU"));
+  CHECK(index.stats().unresolved_stores == 4 / block_tokens);  // 3 was never stored
+  read(MsgpackWriter().batch(1).removed(Hashes{1, 2}, "GPU"));
+  CHECK(depth() == 8 / block_tokens);
+  read(MsgpackWriter().batch(1).removed(Hashes{1, 2}, "CPU"));
+  CHECK(depth() == 0);
+  CHECK(index.stats().memberships == 0);
+  CHECK(index.stats().unknown_removes == 0);
 }
 
 TEST_CASE("a gathered block that does not fit is counted", "[engine]") {

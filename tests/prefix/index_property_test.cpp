@@ -26,6 +26,7 @@ void require_exact(std::uint64_t seed, const ScenarioOptions& options) {
     INFO("seed " << seed << ", query " << prompt.space << " of " << block_count(prompt) << " blocks, after" << history);
     const auto depths = fleet.find(prompt, random());
     REQUIRE(depths == fleet.truth(prompt));
+    if (options.tiers > 1) fleet.require_tiers_exact(prompt);
   };
   for (const Operation& operation : scenario.operations) {
     history += "\n  " + operation.text();
@@ -52,6 +53,17 @@ TEST_CASE("P1 find equals the oracle under any order of stores and removals", "[
 TEST_CASE("P1 find equals the oracle when a block lies in several tiers", "[prefix][property]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(1000, 1100)));
   require_exact(seed, {.workers = 3, .alphabet = 2, .depth = 12, .prompts = 6, .tiers = 4});
+}
+
+TEST_CASE("P16 find and find_tiers equal the oracle when some stores come without tokens", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(10000, 10150)));
+  require_exact(seed, {.workers = 2 + seed % 4,
+                       .alphabet = 2,
+                       .depth = 3 + seed % 14,
+                       .prompts = 6,
+                       .tiers = 1 + seed % 4,
+                       .spaces = 1 + seed % 2,
+                       .known_stores = true});
 }
 
 TEST_CASE("P1 find equals the oracle without holes, as engines evict", "[prefix][property]") {
@@ -212,6 +224,10 @@ TEST_CASE("an event of several blocks equals as many events of one block", "[pre
       REQUIRE(whole.apply(BlockRemoved{worker, labels, KvTier::kDevice}).ok());
       for (const std::uint64_t& label : labels)
         REQUIRE(single.apply(BlockRemoved{worker, {&label, 1}, KvTier::kDevice}).ok());
+    } else if (below(random, 6) == 0) {
+      REQUIRE(whole.apply(BlockStored{worker, space, parent, labels, {}, KvTier::kDevice}).ok());
+      for (const std::uint64_t& label : labels)
+        REQUIRE(single.apply(BlockStored{worker, space, parent, {&label, 1}, {}, KvTier::kDevice}).ok());
     } else {
       REQUIRE(whole.apply(BlockStored{worker, space, parent, labels, contents, KvTier::kDevice}).ok());
       for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -229,6 +245,7 @@ TEST_CASE("an event of several blocks equals as many events of one block", "[pre
     REQUIRE(a.orphans_dropped == b.orphans_dropped);
     REQUIRE(a.unknown_removes == b.unknown_removes);
     REQUIRE(a.rehashed_blocks == b.rehashed_blocks);
+    REQUIRE(a.unresolved_stores == b.unresolved_stores);
     for (int query = 0; query < 16; ++query) {  // all prompts of four blocks over two contents
       prefix::PrefixQuery prepared(1, 16, 0);
       const std::vector<std::uint64_t> prompt = {query & 1u, query >> 1 & 1u, query >> 2 & 1u, query >> 3 & 1u};

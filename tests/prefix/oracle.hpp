@@ -26,11 +26,37 @@ using Label = std::uint64_t;
 
 class SetOracle {
  public:
-  void store(const std::string& worker, Label label, const TokenPrefix& prefix, int tier) {
-    auto& block = blocks_[worker][label];
-    if (block.prefix != prefix) block.tiers.clear();  // the name means another block from now on
+  /// `parent`: all tokens before the block. Its place is known from when the worker holds a block there whose place is known.
+  void store(const std::string& worker, Label label, const TokenPrefix& prefix, const TokenPrefix& parent, int tier) {
+    std::map<Label, Block>& blocks = blocks_[worker];
+    const bool behind_known = std::any_of(blocks.begin(), blocks.end(), [&parent](const auto& one) {
+      return one.second.placed && one.second.prefix == parent;
+    });
+    Block& block = blocks[label];
+    if (block.prefix != prefix) block = {};  // the name means another block from now on
     block.prefix = prefix;
+    block.parent = parent;
     block.tiers.insert(tier);
+    block.placed = block.placed || behind_known;
+    place(blocks);
+  }
+  /// A store that names no tokens. `others_know`: all workers mean the same by a label. False if it means nothing.
+  bool store_known(const std::string& worker, Label label, int tier, bool others_know) {
+    if (const auto own = blocks_[worker].find(label); own != blocks_[worker].end()) {
+      own->second.tiers.insert(tier);
+      return true;
+    }
+    if (!others_know) return false;
+    for (const auto& [other, blocks] : blocks_) {
+      const auto it = blocks.find(label);
+      if (it == blocks.end() || !it->second.placed) continue;
+      Block block = it->second;
+      block.tiers = {tier};
+      blocks_[worker][label] = block;
+      place(blocks_[worker]);
+      return true;
+    }
+    return false;
   }
   void remove(const std::string& worker, Label label, int tier) {
     const auto it = blocks_[worker].find(label);
@@ -78,24 +104,50 @@ class SetOracle {
     for (const auto& [worker, blocks] : blocks_) size += blocks.size();
     return size;
   }
-  /// (worker, prefix) pairs held, and prefixes that anyone holds.
+  /// (worker, prefix) pairs held, and prefixes that anyone holds, if their place is known.
   [[nodiscard]] std::pair<std::size_t, std::size_t> distinct() const {
     std::size_t pairs = 0;
     std::set<TokenPrefix> all;
     for (const auto& [worker, blocks] : blocks_) {
       std::set<TokenPrefix> own;
-      for (const auto& [label, block] : blocks) own.insert(block.prefix);
+      for (const auto& [label, block] : blocks) {
+        if (block.placed) own.insert(block.prefix);
+      }
       pairs += own.size();
       all.merge(own);
     }
     return {pairs, all.size()};
   }
+  /// (worker, label) pairs whose place is not known.
+  [[nodiscard]] std::size_t waiting() const {
+    std::size_t waiting = 0;
+    for (const auto& [worker, blocks] : blocks_) {
+      for (const auto& [label, block] : blocks) waiting += block.placed ? 0 : 1;
+    }
+    return waiting;
+  }
 
  private:
   struct Block {
     TokenPrefix prefix;
+    TokenPrefix parent;
     std::set<int> tiers;
+    bool placed = false;
   };
+
+  static void place(std::map<Label, Block>& blocks) {
+    for (bool more = true; more;) {
+      more = false;
+      std::set<TokenPrefix> placed;
+      for (const auto& [label, block] : blocks) {
+        if (block.placed) placed.insert(block.prefix);
+      }
+      for (auto& [label, block] : blocks) {
+        if (block.placed || (!block.parent.tokens.empty() && !placed.contains(block.parent))) continue;
+        block.placed = more = true;
+      }
+    }
+  }
   std::map<std::string, std::map<Label, Block>> blocks_;
 };
 

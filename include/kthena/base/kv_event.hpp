@@ -25,8 +25,8 @@ struct BlockStored {
   std::optional<std::uint64_t>
       parent;  ///< engine hash of the block before the first; none: the first block starts a prompt
   std::span<const std::uint64_t> engine_hashes;  ///< n blocks that follow one another
-  std::span<const std::uint64_t>
-      content_hashes;  ///< n, same order; none: blocks the worker already holds, now in this tier too (an index may refuse)
+  /// n, same order; none: blocks the worker already holds, now in this tier too (an index counts those that it does not know)
+  std::span<const std::uint64_t> content_hashes;
   KvTier tier = KvTier::kDevice;
 };
 

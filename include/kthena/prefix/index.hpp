@@ -53,6 +53,7 @@ struct PrefixIndexStats {
   std::uint64_t runs = 0;               ///< stretches of blocks that the tree is made of; they are never split
   std::uint64_t unswept_blocks = 0;     ///< of removed workers, still in memory
   std::uint64_t sweeps = 0;             ///< ever: removed workers that sweep() was done with
+  std::uint64_t unresolved_stores = 0;  ///< ever: blocks stored without contents whose hash means nothing here
 };
 
 /// What find_best() minimises: loads[worker] + block_cost * (blocks of the query that the worker lacks), in integers.
@@ -101,8 +102,12 @@ class PrefixIndex {
   ///    parent arrives under that engine hash. Removing the parent of a placed block moves nothing: it makes a hole.
   ///  - An engine hash stored under another parent or content means the new block from then on (stats: rehashed_blocks). Two engine
   ///    hashes of a worker may mean one block, which is then held until both are removed.
+  ///  - A store without content hashes (offloading) says of each engine hash by itself that its block is in this tier too. `parent` and
+  ///    `namespace_key` are not looked at. The hash must be one that this worker holds or that waits; with shared_engine_hashes
+  ///    it may be one that only other workers hold, and this worker then holds that block there. Any other is counted (stats:
+  ///    unresolved_stores) and its place is not guessed.
   /// kNotFound for a worker that is not in use, kInvalidArgument for a tier that is none and when hashes and contents differ in
-  /// number; then nothing changes.
+  /// number and there are contents; then nothing changes.
   Status apply(const KvEvent& event);
 
   /// A query in `space`'s namespace with this index's seed and block size; `space.block_tokens` is not looked at. Events must carry
