@@ -8,12 +8,15 @@ kv_batches.json   payloads of KV events in hex and what a decoder must say about
                   Batches named "recorded" are bytes of real engines.
 vllm_busy.txt     the metrics page of a busy vLLM: families, labels, buckets and formats of version 0.32, invented numbers.
 metrics.json      metrics pages and what a parser must read from them.
+../recordings/llmd-sim-documented.jsonl
+                  a stream of llm-d-inference-sim 0.9.2 in the form of tools/record_vllm.py, from bytes that were seen of it.
 
 The msgpack writer and the numbers are this file's own and share nothing with the library.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import struct
@@ -814,11 +817,65 @@ def rows(about: str, cases: list[Row]) -> str:
     return f'{{"about": "{about}", "cases": [\n{lines}\n]}}\n'
 
 
+def llmd_sim() -> str:
+    """Numbers from 1, array events, the parent 0, and names without _total. Lines "depth" are what an index must say then."""
+
+    def encoded(sequence: int, payload: bytes) -> Row:
+        frames = [b"kv@127.0.0.1@tiny", sequence.to_bytes(8, "big"), payload]
+        texts = [base64.b64encode(frame).decode() for frame in frames]
+        return {"kind": "frames", "engine": 0, "frames": texts}
+
+    def blocks(time: str, hashes: list[str], parent: str, tokens: list[int]) -> bytes:
+        names = bytes([0x90 + len(hashes)]) + b"".join(b"\xcf" + bytes.fromhex(h) for h in hashes)
+        head = bytes.fromhex(f"93cb{time}9199ab426c6f636b53746f726564") + names + b"\xcf" + bytes.fromhex(parent)
+        return head + pack(tokens) + bytes.fromhex("10c0a3475055c0c000")
+
+    def depth(tokens: list[int], count: int) -> Row:
+        return {"kind": "depth", "engine": 0, "tokens": tokens, "blocks": count}
+
+    first, second, third = "42194653a7c8c079", "d3d358d9ebb5016f", "d3d358d9ebb50170"
+    tokens = [*range(300, 348), 7]
+    header = {
+        "kind": "header",
+        "about": "Not a recording: made by tools/gen_engine_vectors.py. The head of the first batch and the third one are bytes that "
+        "llm-d-inference-sim 0.9.2 sent, the token ids and the second batch are made up; the page has its names and made-up values.",
+        "run": "documented",
+        "engine": "llm-d-inference-sim 0.9.2",
+        "profile": "llmd-sim",
+        "model": "tiny",
+        "block_tokens": 16,
+    }
+    labels = '{model_name="tiny"}'
+    page = (
+        f"vllm:num_requests_running{labels} 2\nvllm:num_requests_waiting{labels} 1\nvllm:kv_cache_usage_perc{labels} 0.25\n"
+        f"vllm:prefix_cache_hits{labels} 32\nvllm:prefix_cache_queries{labels} 98\n"
+        'vllm:cache_config_info{block_size="16",num_gpu_blocks="1024"} 1\n'
+    )
+    lines = [
+        header,
+        depth(tokens, 0),
+        encoded(1, blocks("41dac116dfd59240", [first, second], "0000000000000000", tokens[:32])),
+        depth(tokens, 2),
+        encoded(2, blocks("41dac116dfd6a240", [third], second, tokens[32:48])),
+        depth(tokens, 3),
+        depth([*tokens[:16], 1, *tokens[17:]], 1),
+        encoded(3, bytes.fromhex("93cb41dac116dfe420909193ac426c6f636b52656d6f76656491cf42194653a7c8c079a347505500")),
+        depth(tokens, 0),
+        {"kind": "metrics", "engine": 0, "whole": False, "text": page},
+    ]
+    return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+
+
 def files() -> dict[str, str]:
     busy, expect = busy_page()
     first = {"name": "a busy vLLM", "profile": "vllm", "model": "", "file": "vllm_busy.txt", "expect": expect}
     about = "Made by tools/gen_engine_vectors.py; see there."
-    return {"kv_batches.json": rows(about, CASES), "vllm_busy.txt": busy, "metrics.json": rows(about, [first, *PAGES])}
+    return {
+        "kv_batches.json": rows(about, CASES),
+        "vllm_busy.txt": busy,
+        "metrics.json": rows(about, [first, *PAGES]),
+        "../recordings/llmd-sim-documented.jsonl": llmd_sim(),
+    }
 
 
 def main(arguments: list[str]) -> int:
