@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What the wheel is built with, what the tests need, and what lint needs (formatters are pinned: their output differs by version).
 BUILD_REQUIREMENTS := 'scikit-build-core>=0.11' 'pybind11>=3.0' 'numpy>=1.24'
-TEST_REQUIREMENTS := 'pytest>=8' 'hypothesis>=6' 'pyzmq>=25'
+TEST_REQUIREMENTS := 'pytest>=8' 'hypothesis>=6' 'pyzmq>=25' 'xxhash>=3.4'
 LINT_REQUIREMENTS := 'ruff~=0.17.6' 'mypy~=2.4.1' 'clang-format==14.0.6'
 
 # Directories are listed too: a file that disappears changes its directory.

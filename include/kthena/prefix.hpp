@@ -5,5 +5,9 @@
 
 #include "kthena/prefix/compat/byte_history.hpp"
 #include "kthena/prefix/compat/unchained_owners.hpp"
+#include "kthena/prefix/engine_hashes/llm_d.hpp"
+#include "kthena/prefix/engine_hashes/sglang.hpp"
+#include "kthena/prefix/engine_hashes/vllm.hpp"
+#include "kthena/prefix/engine_hashes/xxh3_chain.hpp"
 #include "kthena/prefix/index.hpp"
 #include "kthena/prefix/query.hpp"

@@ -1,0 +1,313 @@
+// The vectors of tests/vectors/engine_hashes, and what they cannot say: one block at a time, outputs left out, rooms
+// of a wrong size.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "kthena/base/hash.hpp"
+#include "kthena/prefix.hpp"
+
+using namespace kthena;
+using namespace kthena::prefix;
+using Json = nlohmann::json;
+
+namespace {
+
+using Tokens = std::vector<std::uint32_t>;
+using Hashes = std::vector<std::uint64_t>;
+using Bytes = std::vector<std::uint8_t>;
+
+std::vector<Json> cases(const std::function<bool(const Json&)>& wanted) {
+  std::vector<Json> found;
+  const std::filesystem::path folder = std::filesystem::path(KTHENA_SOURCE_DIR) / "tests/vectors/engine_hashes";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".json") continue;
+    std::ifstream stream(entry.path());
+    const Json document = Json::parse(stream);
+    for (const Json& row : document.at("cases"))
+      if (wanted(row)) found.push_back(row);
+  }
+  return found;
+}
+
+Bytes unhex(const std::string& text) {
+  Bytes bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2)
+    bytes.push_back(static_cast<std::uint8_t>(std::stoi(text.substr(i, 2), nullptr, 16)));
+  return bytes;
+}
+
+std::vector<std::string> hex(std::span<const std::uint8_t> bytes, std::size_t width) {
+  std::vector<std::string> rows;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i % width == 0) rows.emplace_back();
+    constexpr char kDigits[] = "0123456789abcdef";
+    rows.back() += kDigits[bytes[i] >> 4];
+    rows.back() += kDigits[bytes[i] & 15];
+  }
+  return rows;
+}
+
+/// The options of a case and what they borrow.
+struct Given {
+  explicit Given(const Json& row) : options(row.at("options")) {
+    if (row.contains("long"))
+      for (const Json& name : row["long"]) options[name] = std::string(65537, 'x');
+    for (const char* name : {"seed", "lora_name", "lora_path", "cache_salt", "extra_key", "cache_namespace", "model"})
+      if (options.contains(name) && options[name].is_string()) texts[name] = options[name];
+    for (const Json& item : options.value("multimodal", Json::array())) identifiers.push_back(item["identifier"]);
+    for (std::size_t i = 0; i < identifiers.size(); ++i)
+      items.push_back({identifiers[i], options["multimodal"][i]["offset"], options["multimodal"][i]["length"]});
+    if (options.contains("parent") && options["parent"].is_string()) parent = unhex(options["parent"]);
+    embeds = unhex(options.value("prompt_embeds", ""));
+    if (row.contains("tokens")) tokens = row["tokens"].get<Tokens>();
+  }
+
+  std::string_view text(const char* name) const { return texts.contains(name) ? texts.at(name) : std::string_view(); }
+  std::size_t blocks(std::uint32_t size) const { return size == 0 ? 0 : tokens.size() / size; }
+  std::optional<std::uint64_t> parent_hash() const {
+    return options.contains("parent") ? std::optional<std::uint64_t>(options["parent"]) : std::nullopt;
+  }
+
+  Json options;
+  std::map<std::string, std::string> texts;
+  std::vector<std::string> identifiers;
+  std::vector<MultimodalItem> items;
+  Bytes parent, embeds;
+  Tokens tokens;
+};
+
+VllmHashOptions vllm_options(const Given& given) {
+  const Json& o = given.options;
+  return {
+      .block_tokens = o.at("block_tokens"),
+      .algorithm = o.value("algorithm", "sha256_cbor") == "sha256_cbor" ? VllmHash::kSha256Cbor : VllmHash::kXxhashCbor,
+      .key_form = o.value("key_form", "tagged") == "tagged" ? VllmKeyForm::kTagged : VllmKeyForm::kPlain,
+      .seed = given.text("seed"),
+      .lora_name = given.text("lora_name"),
+      .lora_path = given.text("lora_path"),
+      .cache_salt = given.text("cache_salt"),
+      .multimodal = given.items,
+      .prompt_embeds = given.embeds,
+      .parent = given.parent,
+      .first_block = o.value("first_block", std::uint64_t{0})};
+}
+
+SglangHashOptions sglang_options(const Given& given) {
+  const Json& o = given.options;
+  return {.page_tokens = o.at("page_tokens"),
+          .kind = o.value("kind", "events") == "events" ? SglangHash::kEvents : SglangHash::kStorage,
+          .extra_key = given.text("extra_key"),
+          .cache_salt = given.text("cache_salt"),
+          .parent = given.parent};
+}
+
+Xxh3ChainOptions xxh3_options(const Given& given) {
+  Xxh3ChainOptions options{.block_tokens = given.options.at("block_tokens"),
+                           .lora_name = given.text("lora_name"),
+                           .cache_namespace = given.text("cache_namespace"),
+                           .parent = given.parent_hash()};
+  if (given.options.contains("seed")) options.seed = given.options["seed"];
+  return options;
+}
+
+LlmdHashOptions llmd_options(const Given& given) {
+  return {.block_tokens = given.options.at("block_tokens"),
+          .seed = given.text("seed"),
+          .model = given.text("model"),
+          .cache_salt = given.text("cache_salt"),
+          .multimodal = given.items,
+          .parent = given.parent_hash(),
+          .first_block = given.options.value("first_block", std::uint64_t{0})};
+}
+
+std::size_t width_of(const VllmHashOptions& options) { return options.algorithm == VllmHash::kSha256Cbor ? 32 : 16; }
+
+/// The whole answer as `expect` has it, or the fault.
+Status answer(const Json& row, Json& got) {
+  const Given given(row);
+  const std::string formula = row.at("formula");
+  Status status;
+  if (formula == "vllm") {
+    const VllmHashOptions options = vllm_options(given);
+    Bytes digests(given.blocks(options.block_tokens) * width_of(options));
+    Hashes hashes(given.blocks(options.block_tokens));
+    status = vllm_hash_blocks(given.tokens, options, digests, hashes);
+    got = {{"digests", hex(digests, width_of(options))}, {"hashes", hashes}};
+  } else if (formula == "sglang") {
+    const SglangHashOptions options = sglang_options(given);
+    Bytes digests(given.blocks(options.page_tokens) * 32);
+    Hashes hashes(given.blocks(options.page_tokens));
+    status = sglang_hash_pages(given.tokens, options, digests, hashes);
+    got = {{"digests", hex(digests, 32)}, {"hashes", hashes}};
+  } else if (formula == "xxh3_chain") {
+    const Xxh3ChainOptions options = xxh3_options(given);
+    Hashes local(given.blocks(options.block_tokens)), chained(local);
+    status = xxh3_hash_blocks(given.tokens, options, local, chained);
+    got = {{"local", local}, {"chained", chained}};
+  } else if (formula == "llm_d") {
+    const LlmdHashOptions options = llmd_options(given);
+    Hashes hashes(given.blocks(options.block_tokens));
+    status = llmd_hash_blocks(given.tokens, options, hashes);
+    got = {{"hashes", hashes}};
+  } else if (formula == "kthena_blocks") {
+    got = {{"hashes", compat::hash_prompt_unchained(given.tokens, given.options["block_tokens"], UINT32_MAX)}};
+  } else {
+    got = {{"hashes", compat::hash_prompt_bytes(given.text("model"), row.at("prompt").get<std::string>(),
+                                                given.options["block_bytes"], UINT32_MAX)}};
+  }
+  return status;
+}
+
+}  // namespace
+
+TEST_CASE("block hashes of other systems", "[engine-hashes][vectors]") {
+  const std::vector<Json> rows = cases([](const Json& row) { return row.contains("expect"); });
+  REQUIRE(rows.size() >= 130);
+  std::map<std::string, int> of_formula;
+  for (const Json& row : rows) {
+    INFO(row["formula"] << ": " << row["name"]);
+    Json got;
+    REQUIRE(answer(row, got).ok());
+    CHECK(got == row["expect"]);
+    ++of_formula[row["formula"]];
+  }
+  CHECK(of_formula.size() == 6);
+}
+
+TEST_CASE("arguments at fault of block hashes", "[engine-hashes][vectors]") {
+  // Kthena's functions have no errors in C++; the C interface has.
+  const std::vector<Json> rows =
+      cases([](const Json& row) { return row.contains("faults") && row["formula"] != "kthena_blocks"; });
+  REQUIRE(rows.size() >= 24);
+  for (const Json& row : rows) {
+    INFO(row["formula"] << ": " << row["name"]);
+    Json got;
+    const Status status = answer(row, got);
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    std::string rest = "; " + status.message();
+    std::size_t faults = 0;
+    for (const Json& fault : row["faults"]) {
+      const std::size_t at = rest.find("; " + fault.get<std::string>());
+      INFO(fault << " in " << status.message());
+      REQUIRE(at != std::string::npos);
+      rest = rest.substr(at + 1);
+      ++faults;
+    }
+    CHECK(std::size_t(std::count(status.message().begin(), status.message().end(), ';')) + 1 == faults);
+  }
+}
+
+TEST_CASE("a prompt hashed block by block and in two halves gives the same", "[engine-hashes]") {
+  std::map<std::string, int> of_formula;
+  for (const Json& row :
+       cases([](const Json& r) { return r.contains("expect") && r.contains("tokens") && r["tokens"].size() >= 32; })) {
+    INFO(row["formula"] << ": " << row["name"]);
+    Given given(row);
+    const Json& expect = row["expect"];
+    const std::uint32_t size = given.options.value(row["formula"] == "sglang" ? "page_tokens" : "block_tokens", 0u);
+    const std::size_t blocks = given.blocks(size);
+    const std::size_t head = blocks / 2;
+    const std::span<const std::uint32_t> rest = std::span(given.tokens).subspan(head * size);
+    if (head == 0 || given.options.contains("parent")) continue;
+    ++of_formula[row["formula"]];
+    if (row["formula"] == "vllm") {
+      VllmHashOptions options = vllm_options(given);
+      const Bytes parent = unhex(expect["digests"][head - 1]);
+      options.parent = parent;
+      options.first_block = head;
+      if (!options.prompt_embeds.empty()) options.prompt_embeds = options.prompt_embeds.subspan(head * 32);
+      Bytes digests((blocks - head) * width_of(options));
+      REQUIRE(vllm_hash_blocks(rest, options, digests, {}).ok());
+      CHECK(hex(digests, width_of(options)).back() == expect["digests"].back());
+      if (given.options.size() > 4) continue;  // with extra keys
+      Digest at = vllm_none_hash(options.algorithm, options.seed.empty() ? kVllmSeedWhenUnset : options.seed);
+      for (std::size_t i = 0; i < blocks; ++i) {
+        at = vllm_hash_block(options.algorithm, at.view(), std::span(given.tokens).subspan(i * size, size));
+        REQUIRE(hex(at.view(), 32).front() == expect["digests"][i]);
+        REQUIRE(vllm_event_hash(at.view()) == expect["hashes"][i]);
+      }
+    } else if (row["formula"] == "sglang") {
+      const SglangHashOptions options = sglang_options(given);
+      Digest at = sglang_seed(options.kind, options.extra_key, options.cache_salt);
+      for (std::size_t i = 0; i < blocks; ++i) {
+        at = sglang_hash_page(at.view(), std::span(given.tokens).subspan(i * size, size));
+        REQUIRE(hex(at.view(), 32).front() == expect["digests"][i]);
+        REQUIRE(sglang_event_hash(at.view()) == expect["hashes"][i]);
+      }
+    } else if (row["formula"] == "xxh3_chain") {
+      const Xxh3ChainOptions options = xxh3_options(given);
+      for (std::size_t i = 1; i < blocks; ++i)
+        REQUIRE(xxh3_chain_step(expect["chained"][i - 1], expect["local"][i], options.seed) == expect["chained"][i]);
+    } else if (row["formula"] == "llm_d") {
+      LlmdHashOptions options = llmd_options(given);
+      options.parent = expect["hashes"][head - 1].get<std::uint64_t>();
+      options.first_block = head;
+      Hashes hashes(blocks - head);
+      REQUIRE(llmd_hash_blocks(rest, options, hashes).ok());
+      CHECK(hashes.back() == expect["hashes"].back());
+      if (given.options.size() > 3) continue;
+      std::uint64_t at = llmd_root(options.seed, options.model);
+      for (std::size_t i = 0; i < blocks; ++i) {
+        at = llmd_hash_block(at, std::span(given.tokens).subspan(i * size, size));
+        REQUIRE(at == expect["hashes"][i]);
+      }
+    }
+  }
+  CHECK(of_formula["vllm"] >= 30);
+  CHECK(of_formula["sglang"] >= 10);
+  CHECK(of_formula["xxh3_chain"] >= 6);
+  CHECK(of_formula["llm_d"] >= 6);
+}
+
+TEST_CASE("outputs are left out, or fit exactly", "[engine-hashes]") {
+  const Tokens tokens(50, 7);
+  const VllmHashOptions vllm{.seed = "0"};
+  Bytes digests(96);
+  Hashes hashes(3), more(3);
+  CHECK(vllm_hash_blocks(tokens, vllm, {}, {}).ok());
+  CHECK(vllm_hash_blocks(tokens, vllm, digests, {}).ok());
+  CHECK(vllm_hash_blocks(tokens, vllm, {}, hashes).ok());
+  CHECK(vllm_event_hash(std::span(digests).last(32)) == hashes[2]);
+  CHECK(sglang_hash_pages(tokens, {}, digests, {}).ok());
+  CHECK(sglang_hash_pages(tokens, {}, {}, hashes).ok());
+  CHECK(sglang_event_hash(std::span(digests).last(32)) == hashes[2]);
+  CHECK(xxh3_hash_blocks(tokens, {}, hashes, {}).ok());
+  CHECK(xxh3_hash_blocks(tokens, {}, {}, more).ok());
+  CHECK(hashes[0] == more[0]);
+  CHECK(hashes[0] == hash_block(std::span(tokens).first(16), 1337));
+
+  const Hashes before = hashes;
+  Bytes few(95);
+  Hashes four(4);
+  for (const Status& status : {vllm_hash_blocks(tokens, vllm, few, four), sglang_hash_pages(tokens, {}, few, four)}) {
+    CHECK(status.message() == "digests: room for 95 where 96 are made; hashes: room for 4 where 3 are made");
+  }
+  CHECK(xxh3_hash_blocks(tokens, {}, four, four).message() ==
+        "local: room for 4 where 3 are made; chained: room for 4 where 3 are made");
+  CHECK(llmd_hash_blocks(tokens, {}, four).message() == "hashes: room for 4 where 3 are made");
+  CHECK(vllm_hash_blocks(tokens, vllm, few, hashes).code() == StatusCode::kInvalidArgument);
+  CHECK(hashes == before);
+}
+
+TEST_CASE("hashes that other systems publish", "[engine-hashes]") {
+  // ai-dynamo/dynamo lib/kv-router/src/protocols.rs, test_router_event_new
+  CHECK(xxh3_64(std::as_bytes(std::span("test data", 9)), 1337) == 13226331709069118873ull);
+  // xxHash's own sanity check: XXH3_128bits of nothing
+  CHECK(hex(xxh3_128({}), 16).front() == "99aa06d3014798d86001c324468d497f");
+  // draft-eastlake-fnv: the empty text, "a", "foobar"
+  CHECK(fnv1a_64("") == 0xcbf29ce484222325);
+  CHECK(fnv1a_64("a") == 0xaf63dc4c8601ec8c);
+  CHECK(fnv1a_64("foobar") == 0x85944171f73967e8);
+  // mooncake-conductor/tests/fixtures/hash_golden_vectors.json, seed_root_vectors
+  CHECK(hex(vllm_none_hash(VllmHash::kSha256Cbor, "0").view(), 32).front() ==
+        "4e1195df020de59e0d65a33a4279f1183e7ae4e5d980e309f8b55adff2e61c3e");
+  CHECK(hex(vllm_none_hash(VllmHash::kSha256Cbor, "00").view(), 32).front() ==
+        "8d912e4e62b3cc377b1d1c7a14ef61dffbdaa0990237035c05401c29414c4172");
+}
