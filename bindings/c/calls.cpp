@@ -41,4 +41,17 @@ kthena_status refuse_size(kthena_error* error, std::string_view parameter, std::
                 std::to_string(size) + " is no size this struct has; begin with KTHENA_INIT");
 }
 
+kthena_status check_offsets(const uint64_t* offsets, std::size_t n, const char* bytes, std::string_view name,
+                            std::string_view bytes_name, kthena_error* error) {
+  if (n == 0) return KTHENA_OK;
+  if (offsets == nullptr) return refuse_null(error, name);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (offsets[i] > offsets[i + 1]) {
+      return refuse(error, std::string(name) + "[" + std::to_string(i + 1) + "]",
+                    std::to_string(offsets[i + 1]) + " is less than the one before, " + std::to_string(offsets[i]));
+    }
+  }
+  return check_array(bytes, offsets[n], bytes_name, error);
+}
+
 }  // namespace kthena::c

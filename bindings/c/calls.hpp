@@ -71,6 +71,10 @@ inline kthena_status check_array(const void* array, std::size_t n, std::string_v
   return array == nullptr && n != 0 ? refuse_null(error, parameter) : KTHENA_OK;
 }
 
+/// Offsets of `n` strings in `bytes`: there, and ascending.
+kthena_status check_offsets(const uint64_t* offsets, std::size_t n, const char* bytes, std::string_view name,
+                            std::string_view bytes_name, kthena_error* error);
+
 /// Text out by convention 7. `make` returns Result<std::string>.
 template <class Make>
 kthena_status write_text(char* buffer, std::size_t capacity, std::size_t* needed, kthena_error* error, Make&& make) {
@@ -184,6 +188,53 @@ inline constexpr std::uint32_t kMemberEnds<kthena_kv_stream_info>[] = {
     KTHENA_END(kthena_kv_stream_info, gaps),          KTHENA_END(kthena_kv_stream_info, lost),
     KTHENA_END(kthena_kv_stream_info, restarts),      KTHENA_END(kthena_kv_stream_info, malformed),
     KTHENA_END(kthena_kv_stream_info, tracked_blocks)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_vllm_hash_options>[] = {
+    KTHENA_END(kthena_vllm_hash_options, struct_size),
+    KTHENA_END(kthena_vllm_hash_options, algorithm),
+    KTHENA_END(kthena_vllm_hash_options, key_form),
+    KTHENA_END(kthena_vllm_hash_options, reserved),
+    KTHENA_END(kthena_vllm_hash_options, seed),
+    KTHENA_END(kthena_vllm_hash_options, lora_name),
+    KTHENA_END(kthena_vllm_hash_options, lora_path),
+    KTHENA_END(kthena_vllm_hash_options, cache_salt),
+    KTHENA_END(kthena_vllm_hash_options, multimodal_ids),
+    KTHENA_END(kthena_vllm_hash_options, multimodal_id_offsets),
+    KTHENA_END(kthena_vllm_hash_options, multimodal_offsets),
+    KTHENA_END(kthena_vllm_hash_options, multimodal_lengths),
+    KTHENA_END(kthena_vllm_hash_options, multimodal_count),
+    KTHENA_END(kthena_vllm_hash_options, prompt_embeds),
+    KTHENA_END(kthena_vllm_hash_options, prompt_embeds_size),
+    KTHENA_END(kthena_vllm_hash_options, parent),
+    KTHENA_END(kthena_vllm_hash_options, parent_size),
+    KTHENA_END(kthena_vllm_hash_options, first_block)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_sglang_hash_options>[] = {
+    KTHENA_END(kthena_sglang_hash_options, struct_size), KTHENA_END(kthena_sglang_hash_options, kind),
+    KTHENA_END(kthena_sglang_hash_options, extra_key),   KTHENA_END(kthena_sglang_hash_options, cache_salt),
+    KTHENA_END(kthena_sglang_hash_options, parent),      KTHENA_END(kthena_sglang_hash_options, parent_size)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_xxh3_hash_options>[] = {
+    KTHENA_END(kthena_xxh3_hash_options, struct_size),
+    KTHENA_END(kthena_xxh3_hash_options, has_seed),
+    KTHENA_END(kthena_xxh3_hash_options, seed),
+    KTHENA_END(kthena_xxh3_hash_options, lora_name),
+    KTHENA_END(kthena_xxh3_hash_options, cache_namespace),
+    KTHENA_END(kthena_xxh3_hash_options, parent)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_llmd_hash_options>[] = {
+    KTHENA_END(kthena_llmd_hash_options, struct_size),
+    KTHENA_END(kthena_llmd_hash_options, reserved),
+    KTHENA_END(kthena_llmd_hash_options, seed),
+    KTHENA_END(kthena_llmd_hash_options, model),
+    KTHENA_END(kthena_llmd_hash_options, cache_salt),
+    KTHENA_END(kthena_llmd_hash_options, multimodal_ids),
+    KTHENA_END(kthena_llmd_hash_options, multimodal_id_offsets),
+    KTHENA_END(kthena_llmd_hash_options, multimodal_offsets),
+    KTHENA_END(kthena_llmd_hash_options, multimodal_lengths),
+    KTHENA_END(kthena_llmd_hash_options, multimodal_count),
+    KTHENA_END(kthena_llmd_hash_options, parent),
+    KTHENA_END(kthena_llmd_hash_options, first_block)};
 #undef KTHENA_END
 
 /// The largest struct_size that is believed.

@@ -62,6 +62,10 @@ static_assert(ends_in_a_member<kthena_histogram>());
 static_assert(ends_in_a_member<kthena_kv_stream_options>());
 static_assert(ends_in_a_member<kthena_kv_step>());
 static_assert(ends_in_a_member<kthena_kv_stream_info>());
+static_assert(ends_in_a_member<kthena_vllm_hash_options>());
+static_assert(ends_in_a_member<kthena_sglang_hash_options>());
+static_assert(ends_in_a_member<kthena_xxh3_hash_options>());
+static_assert(ends_in_a_member<kthena_llmd_hash_options>());
 
 #define KTHENA_AT(type, member, offset) static_assert(offsetof(type, member) == (offset), #type "." #member " moved")
 #if UINTPTR_MAX == UINT64_MAX
@@ -203,6 +207,56 @@ KTHENA_AT(kthena_kv_stream_info, lost, 48);
 KTHENA_AT(kthena_kv_stream_info, restarts, 56);
 KTHENA_AT(kthena_kv_stream_info, malformed, 64);
 KTHENA_AT(kthena_kv_stream_info, tracked_blocks, 72);
+
+static_assert(sizeof(kthena_vllm_hash_options) == 160);
+KTHENA_AT(kthena_vllm_hash_options, struct_size, 0);
+KTHENA_AT(kthena_vllm_hash_options, algorithm, 4);
+KTHENA_AT(kthena_vllm_hash_options, key_form, 8);
+KTHENA_AT(kthena_vllm_hash_options, reserved, 12);
+KTHENA_AT(kthena_vllm_hash_options, seed, 16);
+KTHENA_AT(kthena_vllm_hash_options, lora_name, 32);
+KTHENA_AT(kthena_vllm_hash_options, lora_path, 48);
+KTHENA_AT(kthena_vllm_hash_options, cache_salt, 64);
+KTHENA_AT(kthena_vllm_hash_options, multimodal_ids, 80);
+KTHENA_AT(kthena_vllm_hash_options, multimodal_id_offsets, 88);
+KTHENA_AT(kthena_vllm_hash_options, multimodal_offsets, 96);
+KTHENA_AT(kthena_vllm_hash_options, multimodal_lengths, 104);
+KTHENA_AT(kthena_vllm_hash_options, multimodal_count, 112);
+KTHENA_AT(kthena_vllm_hash_options, prompt_embeds, 120);
+KTHENA_AT(kthena_vllm_hash_options, prompt_embeds_size, 128);
+KTHENA_AT(kthena_vllm_hash_options, parent, 136);
+KTHENA_AT(kthena_vllm_hash_options, parent_size, 144);
+KTHENA_AT(kthena_vllm_hash_options, first_block, 152);
+
+static_assert(sizeof(kthena_sglang_hash_options) == 56);
+KTHENA_AT(kthena_sglang_hash_options, struct_size, 0);
+KTHENA_AT(kthena_sglang_hash_options, kind, 4);
+KTHENA_AT(kthena_sglang_hash_options, extra_key, 8);
+KTHENA_AT(kthena_sglang_hash_options, cache_salt, 24);
+KTHENA_AT(kthena_sglang_hash_options, parent, 40);
+KTHENA_AT(kthena_sglang_hash_options, parent_size, 48);
+
+static_assert(sizeof(kthena_xxh3_hash_options) == 56);
+KTHENA_AT(kthena_xxh3_hash_options, struct_size, 0);
+KTHENA_AT(kthena_xxh3_hash_options, has_seed, 4);
+KTHENA_AT(kthena_xxh3_hash_options, seed, 8);
+KTHENA_AT(kthena_xxh3_hash_options, lora_name, 16);
+KTHENA_AT(kthena_xxh3_hash_options, cache_namespace, 32);
+KTHENA_AT(kthena_xxh3_hash_options, parent, 48);
+
+static_assert(sizeof(kthena_llmd_hash_options) == 112);
+KTHENA_AT(kthena_llmd_hash_options, struct_size, 0);
+KTHENA_AT(kthena_llmd_hash_options, reserved, 4);
+KTHENA_AT(kthena_llmd_hash_options, seed, 8);
+KTHENA_AT(kthena_llmd_hash_options, model, 24);
+KTHENA_AT(kthena_llmd_hash_options, cache_salt, 40);
+KTHENA_AT(kthena_llmd_hash_options, multimodal_ids, 56);
+KTHENA_AT(kthena_llmd_hash_options, multimodal_id_offsets, 64);
+KTHENA_AT(kthena_llmd_hash_options, multimodal_offsets, 72);
+KTHENA_AT(kthena_llmd_hash_options, multimodal_lengths, 80);
+KTHENA_AT(kthena_llmd_hash_options, multimodal_count, 88);
+KTHENA_AT(kthena_llmd_hash_options, parent, 96);
+KTHENA_AT(kthena_llmd_hash_options, first_block, 104);
 
 #endif
 #undef KTHENA_AT

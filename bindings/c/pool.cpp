@@ -13,20 +13,6 @@ using c::guarded;
 
 namespace {
 
-/// Offsets of `n` strings: there, and ascending.
-kthena_status check_offsets(const uint64_t* offsets, std::size_t n, const char* bytes, std::string_view name,
-                            std::string_view bytes_name, kthena_error* error) {
-  if (n == 0) return KTHENA_OK;
-  if (offsets == nullptr) return c::refuse_null(error, name);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (offsets[i] > offsets[i + 1]) {
-      return c::refuse(error, std::string(name) + "[" + std::to_string(i + 1) + "]",
-                       std::to_string(offsets[i + 1]) + " is less than the one before, " + std::to_string(offsets[i]));
-    }
-  }
-  return c::check_array(bytes, offsets[n], bytes_name, error);
-}
-
 /// The pool of these endpoints, numbered as they stand.
 Result<std::unique_ptr<kthena_pool>> make_pool(std::vector<route::Endpoint> endpoints) {
   std::vector<std::string> ids;
@@ -76,17 +62,17 @@ kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offset
   return guarded(error, [&]() -> kthena_status {
     if (pool == nullptr) return c::refuse_null(error, "pool");
     if (n >= KTHENA_NONE) return c::refuse(error, "n", "too many endpoints");
-    if (kthena_status status = check_offsets(id_offsets, n, id_bytes, "id_offsets", "id_bytes", error);
+    if (kthena_status status = c::check_offsets(id_offsets, n, id_bytes, "id_offsets", "id_bytes", error);
         status != KTHENA_OK)
       return status;
     const bool has_models = endpoint_models != nullptr && n != 0;
     if (has_models) {
       // They count names, so they are checked like offsets into an array that is always there.
-      if (kthena_status status = check_offsets(endpoint_models, n, "", "endpoint_models", "", error);
+      if (kthena_status status = c::check_offsets(endpoint_models, n, "", "endpoint_models", "", error);
           status != KTHENA_OK)
         return status;
       if (kthena_status status =
-              check_offsets(model_offsets, endpoint_models[n], model_bytes, "model_offsets", "model_bytes", error);
+              c::check_offsets(model_offsets, endpoint_models[n], model_bytes, "model_offsets", "model_bytes", error);
           status != KTHENA_OK)
         return status;
     }

@@ -584,6 +584,106 @@ KTHENA_API kthena_status kthena_simulation_report_json(const kthena_simulation* 
 KTHENA_API kthena_status kthena_simulation_requests_csv(const kthena_simulation* simulation, char* buffer,
                                                         size_t capacity, size_t* needed, kthena_error* error);
 
+/* ---- hashes of other systems: what engines and other routers call the blocks of these tokens ------------------------------------- */
+
+/* All take n tokens and fill arrays with one element per full block, floor(n / block_tokens); what is left over has no hash.
+ * block_tokens is 1..65536; 0 is KTHENA_INVALID_ARGUMENT, since a block size that is guessed gives hashes of nothing. Output
+ * arrays may be NULL when they are not wanted. `options` NULL: defaults. Texts are UTF-8 of at most 65536 bytes; empty:
+ * none. A prompt that grows is continued behind `parent`, the hash of the block before tokens[0], which has the number
+ * first_block - 1 in the prompt. All faults are named. [any thread] */
+
+enum { KTHENA_VLLM_SHA256_CBOR = 0, KTHENA_VLLM_XXHASH_CBOR = 1 };
+/* How extra keys are written: as by vLLM 0.31 and newer, or as up to 0.30. */
+enum { KTHENA_VLLM_KEYS_TAGGED = 0, KTHENA_VLLM_KEYS_PLAIN = 1 };
+
+typedef struct kthena_vllm_hash_options {
+  uint32_t struct_size;
+  int32_t algorithm; /* --prefix-caching-hash-algo: sha256_cbor or xxhash_cbor. vLLM's default, sha256, is neither */
+  int32_t key_form;
+  uint32_t reserved;     /* 0 */
+  kthena_str seed;       /* PYTHONHASHSEED; empty: not set, which xxhash_cbor cannot be computed for */
+  kthena_str lora_name;  /* goes into every block */
+  kthena_str lora_path;  /* tagged keys need it beside lora_name, plain keys have no place for it */
+  kthena_str cache_salt; /* goes into the first block of a prompt */
+  /* Images and the like, by offset, none overlapping. Identifier i is multimodal_ids[multimodal_id_offsets[i] ..
+   * multimodal_id_offsets[i + 1]); its placeholders are the multimodal_lengths[i] tokens from multimodal_offsets[i] of
+   * the prompt on. */
+  const char* multimodal_ids;
+  const uint64_t* multimodal_id_offsets; /* array of multimodal_count + 1 */
+  const uint32_t* multimodal_offsets;    /* array of multimodal_count */
+  const uint32_t* multimodal_lengths;    /* array of multimodal_count; each >= 1 */
+  size_t multimodal_count;
+  const uint8_t* prompt_embeds; /* for each block 32 bytes of SHA-256 over its embeddings; NULL: none */
+  size_t prompt_embeds_size;
+  const uint8_t* parent; /* a digest; NULL: the prompt starts with tokens[0] */
+  size_t parent_size;
+  uint64_t first_block;
+} kthena_vllm_hash_options;
+
+/* digests: array of 32 bytes per block, 16 of xxhash_cbor. hashes: the 64 bits that KV events carry. */
+KTHENA_API kthena_status kthena_hash_vllm(const uint32_t* tokens, size_t n, uint32_t block_tokens,
+                                          const kthena_vllm_hash_options* options, uint8_t* digests, uint64_t* hashes,
+                                          kthena_error* error);
+
+enum { KTHENA_SGLANG_EVENTS = 0, KTHENA_SGLANG_STORAGE = 1 };
+
+typedef struct kthena_sglang_hash_options {
+  uint32_t struct_size;
+  int32_t kind; /* as KV events have it (extra_key does not count), or as storage backends are keyed (it does) */
+  kthena_str extra_key;  /* of the request */
+  kthena_str cache_salt; /* of the request */
+  const uint8_t* parent; /* a digest of 32 bytes; NULL: the prompt starts with tokens[0] */
+  size_t parent_size;
+} kthena_sglang_hash_options;
+
+/* digests: array of 32 bytes per page. hashes: the 64 bits that KV events carry, which they write as a signed number. */
+KTHENA_API kthena_status kthena_hash_sglang(const uint32_t* tokens, size_t n, uint32_t page_tokens,
+                                            const kthena_sglang_hash_options* options, uint8_t* digests,
+                                            uint64_t* hashes, kthena_error* error);
+
+typedef struct kthena_xxh3_hash_options {
+  uint32_t struct_size;
+  uint32_t has_seed; /* 0: the seed is 1337, as Dynamo and SMG have it; 1: it is `seed` */
+  uint64_t seed;
+  kthena_str lora_name;       /* Dynamo's */
+  kthena_str cache_namespace; /* Dynamo's */
+  const uint64_t* parent;     /* a chained hash; NULL: the prompt starts with tokens[0] */
+} kthena_xxh3_hash_options;
+
+/* The XXH3 chain of Dynamo and SMG. local: of the tokens of the block alone; chained: of all up to its end. */
+KTHENA_API kthena_status kthena_hash_xxh3_chain(const uint32_t* tokens, size_t n, uint32_t block_tokens,
+                                                const kthena_xxh3_hash_options* options, uint64_t* local,
+                                                uint64_t* chained, kthena_error* error);
+
+typedef struct kthena_llmd_hash_options {
+  uint32_t struct_size;
+  uint32_t reserved;                     /* 0 */
+  kthena_str seed;                       /* hashSeed */
+  kthena_str model;                      /* or the name of the LoRA adapter */
+  kthena_str cache_salt;                 /* goes into the first block of a prompt */
+  const char* multimodal_ids;            /* as in kthena_vllm_hash_options */
+  const uint64_t* multimodal_id_offsets; /* array of multimodal_count + 1 */
+  const uint32_t* multimodal_offsets;    /* array of multimodal_count */
+  const uint32_t* multimodal_lengths;    /* array of multimodal_count; each >= 1 */
+  size_t multimodal_count;
+  const uint64_t* parent; /* a key; NULL: the prompt starts with tokens[0] */
+  uint64_t first_block;
+} kthena_llmd_hash_options;
+
+/* hashes: the request keys of llm-d's indexer. */
+KTHENA_API kthena_status kthena_hash_llm_d(const uint32_t* tokens, size_t n, uint32_t block_tokens,
+                                           const kthena_llmd_hash_options* options, uint64_t* hashes,
+                                           kthena_error* error);
+
+/* Kthena's kvcache-aware plugin: blocks alone, not chained. The last partial block counts, so `hashes` is an array of
+ * ceil(n / block_tokens). */
+KTHENA_API kthena_status kthena_hash_kthena_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens,
+                                                   uint64_t* hashes, kthena_error* error);
+/* Kthena's prefix-cache plugin: the chain over bytes of the prompt. The last partial block counts, so `hashes` is an array
+ * of ceil(prompt.size / block_bytes). block_bytes is 1..65536. */
+KTHENA_API kthena_status kthena_hash_kthena_bytes(kthena_str model, kthena_str prompt, uint32_t block_bytes,
+                                                  uint64_t* hashes, kthena_error* error);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
