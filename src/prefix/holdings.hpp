@@ -12,6 +12,7 @@
 #include "base/containers.hpp"
 #include "kthena/base/hash.hpp"
 #include "kthena/base/kv_event.hpp"
+#include "prefix/guesses.hpp"
 #include "prefix/orphans.hpp"
 #include "prefix/run_tree.hpp"
 #include "prefix/tag_table.hpp"
@@ -62,7 +63,8 @@ struct Worker {
       : hash{mix64(seed + 4)},
         blocks(hash),
         duplicates(0, kthena::detail::Hash{mix64(seed + 5)}),
-        own_places(0, kthena::detail::Hash{mix64(seed + 6)}) {}
+        own_places(0, kthena::detail::Hash{mix64(seed + 6)}),
+        guesses(mix64(seed + 7)) {}
 
   [[nodiscard]] Holding* find(std::uint64_t engine_hash) noexcept { return find(engine_hash, hash.hash(engine_hash)); }
   [[nodiscard]] Holding* find(std::uint64_t engine_hash, std::uint64_t hashed) noexcept {
@@ -74,12 +76,14 @@ struct Worker {
   std::string name;
   HoldingUpperHash hash;
   HoldingTable blocks;
-  std::size_t memberships = 0;  ///< distinct places
+  std::size_t memberships = 0;  ///< distinct places, with the guesses
   std::size_t orphans = 0;
   /// Further engine hashes of this worker at one place (run, offset), beyond the first; normally empty.
   kthena::detail::HashMap<std::uint64_t, std::uint32_t> duplicates;
   /// By place, as the duplicates; empty unless engine hashes are shared.
   kthena::detail::HashMap<std::uint64_t, OwnPlace> own_places;
+  /// Blocks that it is expected to hold and has no name for. No engine hash of it is at a place that is one of these.
+  Guesses guesses;
   /// Of a worker that was removed: how far the sweep is.
   HoldingTable::Cursor swept;
 };

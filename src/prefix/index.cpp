@@ -33,6 +33,9 @@ Result<PrefixIndex> PrefixIndex::create(const PrefixIndexOptions& options) {
   range("block_tokens", options.block_tokens, 1, 65536);
   range("max_workers", options.max_workers, 1, detail::kMaxWorkers);
   range("max_orphan_blocks", options.max_orphan_blocks, 0, kNoOrphan);
+  range("max_expected_blocks", options.max_expected_blocks, 0, std::numeric_limits<std::uint32_t>::max());
+  if (options.expected_ttl_ns < 0)
+    faults.add("expected_ttl_ns", std::to_string(options.expected_ttl_ns) + " is negative");
   if (!faults.empty()) return faults.status();
   return PrefixIndex(std::make_unique<State>(options));
 }
@@ -86,6 +89,7 @@ Status PrefixIndex::remove_worker(WorkerId worker) {
   Worker& gone = state.workers[id];
   state.drop_orphans(id);
   state.counts.memberships -= gone.memberships;
+  state.counts.expected_blocks -= gone.guesses.size();
   state.names.erase(gone.name);
   gone.name.clear();
   gone.name.shrink_to_fit();
@@ -100,6 +104,7 @@ Status PrefixIndex::remove_worker(WorkerId worker) {
     state.alive = {};
     state.unswept = {};
     state.already = {};
+    state.touched = {};
   }
   return {};
 }
@@ -145,10 +150,11 @@ PrefixIndexStats PrefixIndex::stats() const noexcept {
   std::size_t bytes = sizeof(State) + state.tree.heap_bytes() + state.orphans.heap_bytes() +
                       kthena::detail::heap_bytes(state.names) + kthena::detail::heap_bytes(state.workers) +
                       kthena::detail::heap_bytes(state.alive) + kthena::detail::heap_bytes(state.unswept) +
-                      kthena::detail::heap_bytes(state.already) + state.shared.heap_bytes();
+                      kthena::detail::heap_bytes(state.already) + kthena::detail::heap_bytes(state.touched) +
+                      state.shared.heap_bytes();
   for (const Worker& worker : state.workers) {
     bytes += worker.blocks.heap_bytes() + kthena::detail::heap_bytes(worker.duplicates) +
-             kthena::detail::heap_bytes(worker.own_places);
+             kthena::detail::heap_bytes(worker.own_places) + worker.guesses.heap_bytes();
   }
   stats.approximate_bytes = bytes;
   return stats;

@@ -25,7 +25,7 @@ Found PrefixIndex::State::look_up(std::uint32_t id, std::uint64_t engine_hash, s
   Holding* const name = shared.find(hashed, is_key);
   if (name == nullptr) return found;
   const Place place = name->place();
-  if (untold.has(place) ? !untold.held : !tree.holds(id, place)) return found;
+  if (untold.has(place) ? !untold.held : !told(id, place)) return found;
   if (!worker.own_places.empty()) {
     const auto own = worker.own_places.find(detail::place_key(place));
     if (own != worker.own_places.end() && !own->second.shared) return found;
@@ -57,8 +57,8 @@ void PrefixIndex::State::put(std::uint32_t id, std::uint64_t hashed, const Holdi
   if (options.shared_engine_hashes && holding.placed() && holding.tiers == 1) {
     Holding* const name =
         shared.find(hashed, [&holding](const Holding& one) { return one.engine_hash == holding.engine_hash; });
-    // A block that someone holds has its name already, and no second one.
-    if (name != nullptr ? name->place() == place : !tree.held(place)) {
+    // A block that some engine says it holds has its name already, and no second one.
+    if (name != nullptr ? name->place() == place : !told(place)) {
       if (name != nullptr) {
         ++name->parent_tag;
       } else {
@@ -71,7 +71,7 @@ void PrefixIndex::State::put(std::uint32_t id, std::uint64_t hashed, const Holdi
       return;
     }
   }
-  put_own(id, hashed, holding, options.shared_engine_hashes && holding.placed() && tree.holds(id, place));
+  put_own(id, hashed, holding, options.shared_engine_hashes && holding.placed() && told(id, place));
 }
 
 void PrefixIndex::State::put_own(std::uint32_t id, std::uint64_t hashed, const Holding& holding, bool also_shared) {

@@ -118,6 +118,7 @@ Status PrefixIndex::State::apply(const AllBlocksCleared& event) {
   Worker& worker = workers[id];
   drop_orphans(id);
   counts.memberships -= worker.memberships;
+  counts.expected_blocks -= worker.guesses.size();
   (void)drop(id, std::numeric_limits<std::size_t>::max());
   reset(id);
   return {};
@@ -143,7 +144,7 @@ std::size_t PrefixIndex::State::drop(std::uint32_t id, std::size_t budget) {
     std::vector<Holding> held;
     detail::HoldingTable::Cursor all;
     (void)shared.visit(all, std::numeric_limits<std::size_t>::max(), [&](const Holding& name) {
-      if (!tree.holds(id, name.place())) return;
+      if (!told(id, name.place())) return;
       const auto own = worker.own_places.find(detail::place_key(name.place()));
       if (own == worker.own_places.end() || own->second.shared) held.push_back(name);
     });
@@ -155,9 +156,14 @@ std::size_t PrefixIndex::State::drop(std::uint32_t id, std::size_t budget) {
       if (tree.in(id, name.at)) tree.drop(id, name.at);
     }
   }
-  const std::size_t visited = worker.blocks.visit(worker.swept, budget, [&](const Holding& holding) {
+  std::size_t visited = worker.blocks.visit(worker.swept, budget, [&](const Holding& holding) {
     if (tree.in(id, holding.at)) tree.drop(id, holding.at);
   });
+  for (; visited < budget && worker.guesses.size() != 0; ++visited) {
+    const detail::Guesses::Segment segment = worker.guesses.oldest();
+    worker.guesses.drop_oldest(segment.last - segment.first);
+    if (tree.in(id, segment.run)) tree.drop(id, segment.run);
+  }
   return budget - visited;
 }
 
@@ -166,6 +172,7 @@ void PrefixIndex::State::reset(std::uint32_t id) {
   worker.blocks.clear();
   worker.duplicates = Worker(options.seed).duplicates;
   worker.own_places = Worker(options.seed).own_places;
+  worker.guesses.clear();
   worker.memberships = 0;
   worker.slow_tiers = false;
   worker.swept = {};

@@ -4,6 +4,7 @@
 //   index.cpp         workers, the sweep after those that were removed, counts
 //   index_store.cpp   blocks that engines stored, and those that wait for their parent
 //   index_remove.cpp  blocks that are gone
+//   index_expect.cpp  blocks that a worker is expected to hold
 //   index_names.cpp   what a worker means by an engine hash, and in which tiers
 //   index_find.cpp    lookups
 // An event of n blocks is the same as n events of one block, in order: every rule is about one block. Stretches of blocks that are plainly
@@ -12,6 +13,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -83,6 +85,18 @@ struct PrefixIndex::State {
   void store_known(const BlockStored& event);
   void remove_shared(std::uint32_t id, const BlockRemoved& event);
 
+  /// Blocks that the worker will hold soon are guesses; those beyond the capacity go.
+  void expect(std::uint32_t id, const PrefixQuery& query);
+  std::size_t expire(std::size_t max_blocks);
+  /// The last `count` blocks of the worker's oldest guesses go.
+  void drop_guesses(std::uint32_t id, std::uint32_t count);
+  /// The worker holds a block, by an engine's word and not as a guess.
+  [[nodiscard]] bool told(std::uint32_t id, detail::Place place) const noexcept {
+    return tree.holds(id, place) && !workers[id].guesses.has(place);
+  }
+  /// Some worker does.
+  [[nodiscard]] bool told(detail::Place place) const noexcept;
+
   /// What the worker means by an engine hash, whose hash is `hashed`. Blocks in `untold` count as it says.
   [[nodiscard]] detail::Found look_up(std::uint32_t id, std::uint64_t engine_hash, std::uint64_t hashed,
                                       const detail::Untold& untold = {});
@@ -132,9 +146,12 @@ struct PrefixIndex::State {
   std::size_t limit = 0;                        // one more than the largest id in use
   std::vector<std::uint64_t> alive;             // a bit per worker in use
   std::vector<std::uint32_t> unswept;           // workers that were removed and still have a table, oldest first
-  std::vector<detail::RunTree::Range> already;  // scratch of hold()
+  std::vector<detail::RunTree::Range> already;  // scratch of hold() and expect()
+  std::vector<detail::RunTree::Range> touched;  // scratch of expect()
+  std::int64_t latest_ns = std::numeric_limits<std::int64_t>::min();  // of the times given
+  std::uint32_t expiring = 0;                                         // the worker that expire() looks at next
   kthena::detail::HashMap<std::string, std::uint32_t> names;
-  PrefixIndexStats counts;  // workers, memberships and those that only grow
+  PrefixIndexStats counts;  // workers, memberships, expected blocks and those that only grow
 };
 
 }  // namespace kthena::prefix

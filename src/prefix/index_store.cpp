@@ -280,8 +280,19 @@ void PrefixIndex::State::hold(std::uint32_t id, detail::RunId run, std::uint32_t
   std::size_t fresh = last - first;
   for (const RunTree::Range& range : already) {
     fresh -= range.last - range.first;
-    for (std::uint32_t offset = range.first; offset < range.last; ++offset)
-      ++worker.duplicates[detail::place_key({run, offset})];
+    // A guess is a guess no more; what the worker had a name for has two now.
+    const auto add_names = [&](std::uint32_t from, std::uint32_t to) {
+      for (; from < to; ++from) ++worker.duplicates[detail::place_key({run, from})];
+    };
+    std::uint32_t named = range.first;
+    worker.guesses.for_each_in(run, range.first, range.last, [&](std::uint32_t from, std::uint32_t to) {
+      add_names(named, from);
+      named = to;
+    });
+    add_names(named, range.last);
+    const std::size_t promoted = worker.guesses.erase(run, range.first, range.last);
+    counts.expected_blocks -= promoted;
+    counts.promoted_blocks += promoted;
   }
   worker.memberships += fresh;
   counts.memberships += fresh;

@@ -182,6 +182,21 @@ class RunTree {
   [[nodiscard]] std::size_t gap_blocks() const noexcept;
   [[nodiscard]] std::size_t heap_bytes() const noexcept;
 
+  // ---- for those who look at all of it
+
+  /// Calls visit(worker) for each worker that holds the block, in no order.
+  template <class Visit>
+  void for_each_holder(Place place, Visit&& visit) const noexcept {
+    const Run& run = at(place.run);
+    for (std::uint32_t i = 0; i < run.holder_count; ++i) {
+      if (place.offset < run.holders()[i].cutoff) visit(std::uint32_t{run.holders()[i].worker});
+    }
+    if (!run.has_gaps) return;
+    for (const Gap& gap : gaps_.find(place.run)->second) {
+      if (gap.first <= place.offset && place.offset < gap.last) visit(std::uint32_t{gap.worker});
+    }
+  }
+
  private:
   static constexpr std::uint32_t kChunkRuns = 128;
 

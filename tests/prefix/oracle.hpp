@@ -78,13 +78,25 @@ class SetOracle {
     return blocks_.at(worker).at(label).prefix;
   }
 
-  /// Leading blocks of the prompt that the worker holds, in a tier that is not beyond `slowest`.
-  [[nodiscard]] std::uint32_t depth(const std::string& worker, const TokenPrefix& prompt, std::size_t block_tokens,
-                                    int slowest = 3) const {
-    std::set<TokenPrefix> held;
+  /// What a worker holds, if its place is known.
+  [[nodiscard]] std::set<TokenPrefix> placed(const std::string& worker) const {
+    std::set<TokenPrefix> placed;
     if (const auto it = blocks_.find(worker); it != blocks_.end()) {
       for (const auto& [label, block] : it->second) {
-        if (*block.tiers.begin() <= slowest) held.insert(block.prefix);
+        if (block.placed) placed.insert(block.prefix);
+      }
+    }
+    return placed;
+  }
+
+  /// Leading blocks of the prompt that the worker holds, in a tier that is not beyond `slowest`, or is expected to hold. (Behind a block that
+  /// is held the place of the next is known, behind one that is only expected it need not be.)
+  [[nodiscard]] std::uint32_t depth(const std::string& worker, const TokenPrefix& prompt, std::size_t block_tokens,
+                                    int slowest = 3, const std::set<TokenPrefix>* expected = nullptr) const {
+    std::set<TokenPrefix> held = expected == nullptr ? std::set<TokenPrefix>() : *expected;
+    if (const auto it = blocks_.find(worker); it != blocks_.end()) {
+      for (const auto& [label, block] : it->second) {
+        if (*block.tiers.begin() <= slowest && (block.placed || expected == nullptr)) held.insert(block.prefix);
       }
     }
     std::uint32_t depth = 0;

@@ -2,7 +2,8 @@
 //
 // PrefixIndex: who holds how much of this prompt? The exact prefix index over the KV blocks that engines say they hold.
 //
-//   Use when   engines publish KV events (or the simulator does).
+//   Use when   engines publish KV events (or the simulator does), or, with expect(), where nobody does: then it is what routing
+//              decisions made so far lead to expect.
 //   Exact      depth(worker) = number of leading blocks of the query that the worker holds now, under any order of stores and
 //              removals: a hole ends the depth and its healing restores it.
 //   Cost       find: about six cache lines per run of blocks on the way, no allocation: 0.1 us for 272 blocks. store/remove: O(blocks).
@@ -39,6 +40,12 @@ struct PrefixIndexOptions {
   /// (worker, block) instead of 28 to 36. If it is not so the answers stay right and the memory is not saved. Two things differ: a store that is
   /// repeated when its parent is gone is told by its content alone, and sweep() does a worker at a time. DEFAULT: false.
   bool shared_engine_hashes = false;
+  /// Blocks that each worker may be expected to hold (expect()); beyond it those expected longest ago go. Without events: the blocks of
+  /// the engine's cache. Range 0..2^32-1. DEFAULT: 0, expect() is off.
+  std::size_t max_expected_blocks = 0;
+  /// How long an expected block counts after it was expected last, if nobody stores it, in nanoseconds. Without events such as 120 s, beside
+  /// events such as 2 s: longer than from the decision to the engine's event. Range 0..2^63-1. DEFAULT: 0, it does not expire.
+  std::int64_t expected_ttl_ns = 0;
 };
 
 struct PrefixIndexStats {
@@ -54,6 +61,10 @@ struct PrefixIndexStats {
   std::uint64_t unswept_blocks = 0;     ///< of removed workers, still in memory
   std::uint64_t sweeps = 0;             ///< ever: removed workers that sweep() was done with
   std::uint64_t unresolved_stores = 0;  ///< ever: blocks stored without contents whose hash means nothing here
+  std::uint64_t expected_blocks = 0;  ///< (worker, block) pairs that are only expected; they are among the memberships
+  std::uint64_t promoted_blocks = 0;  ///< ever: expected, then stored
+  std::uint64_t expired_blocks = 0;   ///< ever: expected, and gone because of expected_ttl_ns
+  std::uint64_t evicted_blocks = 0;   ///< ever: expected, and gone because of max_expected_blocks
 };
 
 /// What find_best() minimises: loads[worker] + block_cost * (blocks of the query that the worker lacks), in integers.
@@ -109,6 +120,23 @@ class PrefixIndex {
   /// kNotFound for a worker that is not in use, kInvalidArgument for a tier that is none and when hashes and contents differ in
   /// number and there are contents; then nothing changes.
   Status apply(const KvEvent& event);
+
+  /// The worker gets this prompt and will soon hold its full blocks: until they are stored, evicted or expired they are guesses, and count as
+  /// held, in the fastest tier, for every question. Guesses and the engine's word are apart:
+  ///  - A block that the engine says it holds, in any tier, is no guess. When the engine stores a block that was one, its word alone
+  ///    counts from then on (stats: promoted_blocks), so its BlockRemoved really removes it.
+  ///  - A BlockRemoved means a block by the engine's hash, and a guess has none: it stays, and the removal counts as unknown.
+  ///  - AllBlocksCleared and remove_worker() drop the worker's guesses.
+  /// A prompt that is expected again is as fresh as a new one. Beyond max_expected_blocks the blocks go that were expected longest ago, the tail
+  /// of a prompt before its head, so guesses alone never have holes. The blocks of one prompt beyond that capacity are not taken.
+  /// `now_ns` is any steady clock of the caller's; a time before an earlier one counts as that one.
+  /// Cost: O(runs of the prompt), and a comparison per block. kNotFound for a worker that is not in use, kFailedPrecondition where
+  /// max_expected_blocks is 0, kInvalidArgument for a query under another seed; then nothing changes.
+  Status expect(WorkerId worker, const PrefixQuery& query, std::int64_t now_ns);
+  /// Drops guesses that were expected last expected_ttl_ns or longer ago, `max_blocks` at most, and gives their number: less than
+  /// `max_blocks` when none is left that is due. Until it is called they count. Cost: O(workers + segments of guesses dropped). Does
+  /// nothing where expected_ttl_ns is 0.
+  std::size_t expire(std::int64_t now_ns, std::size_t max_blocks);
 
   /// A query in `space`'s namespace with this index's seed and block size; `space.block_tokens` is not looked at. Events must carry
   /// namespace_key() of the same model, adapter, tenant, options().block_tokens and options().seed.
