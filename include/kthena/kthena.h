@@ -584,7 +584,7 @@ KTHENA_API kthena_status kthena_simulation_report_json(const kthena_simulation* 
 KTHENA_API kthena_status kthena_simulation_requests_csv(const kthena_simulation* simulation, char* buffer,
                                                         size_t capacity, size_t* needed, kthena_error* error);
 
-/* ---- hashes of other systems: what engines and other routers call the blocks of these tokens ------------------------------------- */
+/* ---- hashes of other systems: what engines and other routers call the blocks of these tokens ----------------------------------- */
 
 /* All take n tokens and fill arrays with one element per full block, floor(n / block_tokens); what is left over has no hash.
  * block_tokens is 1..65536; 0 is KTHENA_INVALID_ARGUMENT, since a block size that is guessed gives hashes of nothing. Output

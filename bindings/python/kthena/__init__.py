@@ -14,7 +14,7 @@ equal decisions in C++, C, Python and Go.
 
 from __future__ import annotations
 
-from kthena import engine
+from kthena import engine, hashes
 from kthena._core import Decision, hash_id, random_u64, reason_numbers
 from kthena.errors import (
     FailedPreconditionError,
@@ -74,6 +74,7 @@ __all__ = [
     "decide_json",
     "engine",
     "hash_id",
+    "hashes",
     "parts",
     "presets",
     "random_u64",

@@ -1,6 +1,6 @@
 """The C interface of kthena as Python objects; use the package kthena instead."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -22,6 +22,52 @@ def random_u64(seed: int, stream: int, counter: int) -> int:
 def presets_json() -> str: ...
 def parts_json() -> str: ...
 def decide_json(document: str) -> str: ...
+def hash_vllm(
+    tokens: npt.NDArray[np.uint32],
+    *,
+    block_tokens: int,
+    algorithm: int,
+    key_form: int,
+    seed: str,
+    lora_name: str,
+    lora_path: str,
+    cache_salt: str,
+    multimodal: Sequence[tuple[str, int, int]],
+    prompt_embeds: bytes,
+    parent: bytes,
+    first_block: int,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64]]: ...
+def hash_sglang(
+    tokens: npt.NDArray[np.uint32],
+    *,
+    page_tokens: int,
+    kind: int,
+    extra_key: str,
+    cache_salt: str,
+    parent: bytes,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64]]: ...
+def hash_xxh3_chain(
+    tokens: npt.NDArray[np.uint32],
+    *,
+    block_tokens: int,
+    seed: int,
+    lora_name: str,
+    cache_namespace: str,
+    parent: int | None,
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]: ...
+def hash_llm_d(
+    tokens: npt.NDArray[np.uint32],
+    *,
+    block_tokens: int,
+    seed: str,
+    model: str,
+    cache_salt: str,
+    multimodal: Sequence[tuple[str, int, int]],
+    parent: int | None,
+    first_block: int,
+) -> npt.NDArray[np.uint64]: ...
+def hash_kthena_blocks(tokens: npt.NDArray[np.uint32], *, block_tokens: int) -> npt.NDArray[np.uint64]: ...
+def hash_kthena_bytes(prompt: str | bytes, *, block_bytes: int, model: str) -> npt.NDArray[np.uint64]: ...
 
 class Pool:
     def __init__(

@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used(), py::multiple_interpreters
   module.doc() = "The C interface of kthena as Python objects; use the package kthena instead.";
   auto* state = new State;  // for as long as the interpreter lives: state.hpp
   register_functions(module);
+  register_hashes(module);
   register_pool(module, *state);
   register_decision(module, *state);
   register_policy(module, *state);

@@ -42,5 +42,6 @@ void register_prefix(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
 void register_simulation(pybind11::module_& module);
 void register_functions(pybind11::module_& module);
+void register_hashes(pybind11::module_& module);
 
 }  // namespace kthena::python
