@@ -57,6 +57,7 @@ BLOCKS = 33  # block 0 is vLLM's null block
 BATCHED_TOKENS = 256
 MAX_RUNNING = 8
 MAX_TOKENS = 512
+CLIENTS = 5  # in the phase "concurrency"
 RUNS = {"different-seeds": ("1", "2"), "equal-seeds": ("7", "7")}
 
 START_S = 1200.0
@@ -500,7 +501,7 @@ def together(
         threads = [threading.Thread(target=run) for _ in range(clients)]
         for thread in threads:
             thread.start()
-            time.sleep(0.02)
+            time.sleep(0.005)
         if busy_page:
             for _ in range(200):  # a page of a busy engine
                 text = engine.http("/metrics")
@@ -515,19 +516,23 @@ def together(
 
 
 def preemption(client: Client) -> None:
-    """More answers at once than the cache holds."""
+    """More answers at once than the cache holds, behind shared prefixes."""
     for engine in client.engines:
         reset(client, engine)
         engine.record_metrics()
-        prompts = [
-            (client.text(prompt_tokens(not_whole(90 + 7 * i))), 180, "l1" if i % 3 == 2 else "") for i in range(8)
-        ]
+        prefixes = [client.text(length) for length in (75, 110)]
+        prompts = []
+        for i in range(6):
+            prefix = prefixes[i % 2]
+            length = not_whole(len(prefix) + 5 + 10 + 3 * i)
+            prompt = prefix + client.text(prompt_tokens(length) - len(prefix))
+            prompts.append((prompt, 250, "l1" if i % 4 == 3 else ""))
         together(client, engine, prompts, len(prompts), busy_page=engine.number == 0)
         engine.record_metrics()
 
 
 def concurrency(client: Client) -> None:
-    """Shared prefixes from four clients at once; then the same prefixes one by one."""
+    """Shared prefixes from several clients at once; then the same prefixes one by one."""
     for engine in client.engines:
         reset(client, engine)
         engine.record_metrics()
@@ -537,8 +542,8 @@ def concurrency(client: Client) -> None:
         for _ in range(16):
             prefix = choose.choice(prefixes)
             length = not_whole(len(prefix) + 5 + choose.randint(5, 40))
-            prompts.append((prefix + client.text(prompt_tokens(length) - len(prefix)), choose.choice([20, 40, 60]), ""))
-        together(client, engine, prompts, 4)
+            prompts.append((prefix + client.text(prompt_tokens(length) - len(prefix)), choose.choice([10, 30, 50]), ""))
+        together(client, engine, prompts, CLIENTS)
         engine.record_metrics()
         for prefix in prefixes:
             client.chat(engine, prefix + client.text(prompt_tokens(not_whole(len(prefix) + 25)) - len(prefix)), 1)
@@ -573,6 +578,7 @@ def record(run: str, target: Path) -> None:
             blocks=BLOCKS - 1,
             max_batched_tokens=BATCHED_TOKENS,
             max_running=MAX_RUNNING,
+            clients=CLIENTS,
             arguments=engines[0].arguments,
         )
         client = Client(engines, log)

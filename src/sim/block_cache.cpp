@@ -17,14 +17,22 @@ std::string BlockCache::fault() const {
     unreferenced += b.references == 0 ? 1 : 0;
     if (b.content == kNone) continue;
     ++holding;
-    if (holder_[b.content] != i)
-      return "content " + std::to_string(b.content) + " is not found in block " + std::to_string(i);
   }
   if (unreferenced != free_)
     return "free count " + std::to_string(free_) + ", unreferenced " + std::to_string(unreferenced);
   std::uint32_t held = 0;
-  for (const std::uint32_t block : holder_) held += block != kNone ? 1 : 0;
-  if (held != holding) return std::to_string(held) + " contents are found in " + std::to_string(holding) + " blocks";
+  for (std::uint32_t content = 0; content < holder_.size(); ++content) {
+    std::uint32_t block = holder_[content];
+    for (std::uint32_t copy = 0; block != kNone; block = blocks_[block].next_copy) {
+      if (copy++ > 0 && block == holder_[content]) break;
+      const std::string name = "content " + std::to_string(content) + ", block " + std::to_string(block);
+      if (blocks_[block].content != content) return name + ": it holds another";
+      if (blocks_[blocks_[block].next_copy].previous_copy != block) return name + ": the ring of copies is broken";
+      if (++held > holding) return name + ": the ring of copies does not close";
+    }
+  }
+  if (held != holding)
+    return std::to_string(held) + " blocks are found, " + std::to_string(holding) + " hold something";
   return {};
 }
 

@@ -1,8 +1,10 @@
 // BlockCache: the paged KV memory of one engine with its prefix cache, as vLLM V1 keeps it. Physical blocks have reference counts;
-// those without references wait in one list, oldest first, and keep their content until they are taken.
+// those without references wait in one list and keep their content until they are taken. Given back, a block with content goes to the
+// end of the list and one without to its front. Several blocks may hold one content: whoever computed it again keeps his own copy.
 //
 //   Cost       a few loads and stores per block; everything is an array, nothing is allocated after construction.
-//   Memory     16 bytes per physical block, 4 per content.
+//   Memory     24 bytes per physical block, 4 per content.
+//   Source     vllm/v1/core/block_pool.py of 0.32: get_new_blocks, cache_full_blocks, free_blocks, BlockHashToBlockMap.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +20,7 @@ class BlockCache {
   /// `blocks` physical blocks, all free; contents are 0..contents.
   BlockCache(std::uint32_t blocks, std::uint32_t contents) : holder_(contents, kNone), blocks_(blocks + 1) {
     for (std::uint32_t i = 0; i <= blocks; ++i)
-      blocks_[i] = {i == blocks ? 0 : i + 1, i == 0 ? blocks : i - 1, 0, kNone};
+      blocks_[i] = {i == blocks ? 0 : i + 1, i == 0 ? blocks : i - 1, 0, kNone, i, i};
     free_ = blocks;
   }
 
@@ -26,7 +28,7 @@ class BlockCache {
   [[nodiscard]] std::uint32_t free() const noexcept { return free_; }
   [[nodiscard]] std::uint32_t referenced() const noexcept { return capacity() - free_; }
 
-  /// The block that holds `content`, referenced or not; kNone.
+  /// The block that has held `content` longest, referenced or not; kNone.
   [[nodiscard]] std::uint32_t find(std::uint32_t content) const noexcept { return holder_[content]; }
   [[nodiscard]] bool is_free(std::uint32_t block) const noexcept { return blocks_[block].references == 0; }
   [[nodiscard]] std::uint32_t content(std::uint32_t block) const noexcept { return blocks_[block].content; }
@@ -41,45 +43,49 @@ class BlockCache {
     }
   }
 
-  /// The block that was free longest, with one reference and without content. There must be one. `evicted` gets what it held, or kNone.
+  /// The first block of the free list, with one reference and without content. There must be one. `evicted` gets what it held, or kNone;
+  /// others may hold that still.
   std::uint32_t take(std::uint32_t& evicted) noexcept {
     const std::uint32_t taken = blocks_[sentinel()].next;
     Block& b = blocks_[taken];
     blocks_[sentinel()].next = b.next;
     blocks_[b.next].previous = sentinel();
     evicted = b.content;
-    if (evicted != kNone) holder_[evicted] = kNone;
+    if (evicted != kNone) {
+      if (holder_[evicted] == taken) holder_[evicted] = b.next_copy == taken ? kNone : b.next_copy;
+      blocks_[b.previous_copy].next_copy = b.next_copy;
+      blocks_[b.next_copy].previous_copy = b.previous_copy;
+      b.next_copy = b.previous_copy = taken;
+    }
     b.content = kNone;
     b.references = 1;
     --free_;
     return taken;
   }
 
-  /// Lets later requests find `content` here. False, and nothing changes, when another block holds it already.
-  bool store(std::uint32_t block, std::uint32_t content) noexcept {
-    if (holder_[content] != kNone) return false;
-    holder_[content] = block;
-    blocks_[block].content = content;
-    return true;
-  }
-
-  /// Nobody can find its content any more.
-  void forget(std::uint32_t block) noexcept {
+  /// Lets later requests find `content` here, once those that held it before are gone. The block must be without content.
+  void store(std::uint32_t block, std::uint32_t content) noexcept {
     Block& b = blocks_[block];
-    if (b.content == kNone) return;
-    holder_[b.content] = kNone;
-    b.content = kNone;
+    b.content = content;
+    if (holder_[content] == kNone) {
+      holder_[content] = block;
+      return;
+    }
+    Block& oldest = blocks_[holder_[content]];  // the copies are a ring: the youngest is before the oldest
+    b.next_copy = holder_[content];
+    b.previous_copy = oldest.previous_copy;
+    blocks_[oldest.previous_copy].next_copy = block;
+    oldest.previous_copy = block;
   }
 
-  /// One reference less; without any left the block goes to the young end of the free list.
+  /// One reference less; without any left the block goes to the end of the free list, or to its front if it holds nothing.
   void release(std::uint32_t block) noexcept {
     Block& b = blocks_[block];
     if (--b.references != 0) return;
-    Block& end = blocks_[sentinel()];
-    b.previous = end.previous;
-    b.next = sentinel();
-    blocks_[end.previous].next = block;
-    end.previous = block;
+    b.next = b.content == kNone ? blocks_[sentinel()].next : sentinel();
+    b.previous = blocks_[b.next].previous;
+    blocks_[b.previous].next = block;
+    blocks_[b.next].previous = block;
     ++free_;
   }
 
@@ -92,11 +98,13 @@ class BlockCache {
     std::uint32_t previous;
     std::uint32_t references;
     std::uint32_t content;
+    std::uint32_t next_copy;  // ring of those that hold the same content; itself when there is no other
+    std::uint32_t previous_copy;
   };
 
   [[nodiscard]] std::uint32_t sentinel() const noexcept { return static_cast<std::uint32_t>(blocks_.size() - 1); }
 
-  std::vector<std::uint32_t> holder_;  // content -> block
+  std::vector<std::uint32_t> holder_;  // content -> oldest block
   std::vector<Block> blocks_;          // the last one is the ends of the free list
   std::uint32_t free_ = 0;
 };

@@ -8,7 +8,6 @@ Engine::Engine(const EngineModel& model, const BlockChains& chains, std::span<Se
                std::span<std::uint32_t> table)
     : model_(model),
       block_tokens_(model.block_tokens),
-      shared_contents_(chains.shared),
       ids_(chains.ids.data()),
       sequences_(sequences.data()),
       table_(table.data()),
@@ -96,7 +95,8 @@ void Engine::end_step(Time now) {
   }
 }
 
-// Those that need a block in this step get one, first come first served; those that end with it are noted.
+// Those that need a block in this step get one, first come first served; blocks that it fills can be found from now on; those that end
+// with it are noted.
 void Engine::schedule_decodes(Time now) {
   collect_wakes();
   for (const std::uint32_t request : wakes_) {
@@ -112,6 +112,7 @@ void Engine::schedule_decodes(Time now) {
       if (s.state != Sequence::kDecode) continue;
       take_blocks(s, 1);
     }
+    if (computed + 1 == s.held * block_tokens_) store_block(s, s.held - 1);
     if (step_ == s.entry_step + (s.output - s.generated) - 1) {
       ending_.push_back(request);
     } else {
@@ -156,11 +157,8 @@ bool Engine::admit(std::uint32_t request) {
     hit_free += cache_.is_free(block) ? 1 : 0;
   }
   const std::uint32_t hit_tokens = hit * block_tokens_;
-  const std::uint32_t tokens = std::min(budget_, target - hit_tokens);
-  if (blocks_for(hit_tokens + tokens) - hit + hit_free > cache_.free()) {
-    head_cut_ = tokens < target - hit_tokens;
-    return false;
-  }
+  if (blocks_for(target) - hit + hit_free > cache_.free())
+    return false;  // the whole prompt must fit, also if it is cut
 
   waiting_first_ = s.next;
   (waiting_first_ == kNone ? waiting_last_ : sequences_[waiting_first_].previous) = kNone;
@@ -180,7 +178,7 @@ bool Engine::admit(std::uint32_t request) {
   ++counters_.admissions;
   counters_.hit_tokens += hit_tokens;
   partial_ = request;
-  compute_prefill(request, tokens);
+  compute_prefill(request, std::min(budget_, target - hit_tokens));
   return true;
 }
 
@@ -190,10 +188,7 @@ void Engine::compute_prefill(std::uint32_t request, std::uint32_t tokens) {
   const std::uint32_t after = s.computed + tokens;
   const std::uint32_t blocks = blocks_for(after);
   if (blocks > s.held) take_blocks(s, blocks - s.held);
-  for (std::uint32_t i = s.computed / block_tokens_; i < after / block_tokens_; ++i) {
-    const std::uint32_t id = ids_[s.chain + i];
-    if (cache_.store(table_[s.chain + i], id) && record_ && id < shared_contents_) kv_events_.push_back(id);
-  }
+  for (std::uint32_t i = s.computed / block_tokens_; i < after / block_tokens_; ++i) store_block(s, i);
   prefills_.push_back({request, tokens});
   load_.tokens += tokens;
   load_.prefill_pairs2 += std::uint64_t{tokens} * (2 * std::uint64_t{s.computed} + tokens);
@@ -206,12 +201,15 @@ void Engine::take_blocks(Sequence& sequence, std::uint32_t blocks) {
   for (std::uint32_t i = 0; i < blocks; ++i) {
     std::uint32_t evicted = BlockCache::kNone;
     out[i] = cache_.take(evicted);
-    if (evicted == BlockCache::kNone) continue;
-    if (head_cut_)
-      head_blocked_ = false;  // with fewer hits its first chunk may need fewer blocks; whole, it would need more
-    if (record_ && evicted < shared_contents_) kv_events_.push_back(kRemoved | evicted);
+    if (record_ && evicted != BlockCache::kNone) kv_events_.push_back(kRemoved | evicted);
   }
   sequence.held += blocks;
+}
+
+void Engine::store_block(const Sequence& sequence, std::uint32_t at) {
+  const std::uint32_t id = ids_[sequence.chain + at];
+  cache_.store(table_[sequence.chain + at], id);
+  if (record_) kv_events_.push_back(id);
 }
 
 // ---- leaving
@@ -223,12 +221,9 @@ void Engine::preempt(std::uint32_t request, Time now) {
     if (s.wake_step != step_) clear_wake(s);
     stop_decoding(s);
     const std::uint32_t decoded = step_ - s.entry_step;
-    const std::uint32_t filled = s.computed / block_tokens_;
     s.computed += decoded;
     s.generated += decoded;
     s.last_token_ns = now;
-    for (std::uint32_t i = filled; i < s.computed / block_tokens_; ++i)
-      cache_.store(table_[s.chain + i], ids_[s.chain + i]);
   } else {
     partial_ = kNone;
   }
@@ -255,12 +250,6 @@ void Engine::preempt(std::uint32_t request, Time now) {
 
 void Engine::finish(std::uint32_t request, Time now) {
   Sequence& s = sequences_[request];
-  if (s.preempted != 0) {  // nobody can ask for its answer any more
-    for (std::uint32_t i = s.prompt / block_tokens_; i < s.held; ++i) {
-      const std::uint32_t block = cache_.find(ids_[s.chain + i]);
-      if (block != BlockCache::kNone) cache_.forget(block);
-    }
-  }
   for (std::uint32_t i = s.held; i > 0; --i) cache_.release(table_[s.chain + i - 1]);
 
   (s.next == kNone ? running_last_ : sequences_[s.next].previous) = s.previous;
@@ -290,12 +279,12 @@ void Engine::stop_decoding(const Sequence& sequence) noexcept {
   context_base_ -= std::int64_t{sequence.computed} + 1 - sequence.entry_step;
 }
 
-// The next step that must look at a decoding sequence: where it needs a block, or its last one.
+// The next step that must look at a decoding sequence: where it fills its last block, where it needs one more, or where it ends.
 void Engine::set_wake(std::uint32_t request) noexcept {
   Sequence& s = sequences_[request];
   const std::uint32_t last = s.entry_step + (s.output - s.generated) - 1;
-  const std::uint32_t block = s.entry_step + (s.held * block_tokens_ - s.computed);
-  s.wake_step = std::min(last, block);
+  const std::uint32_t needs = s.entry_step + (s.held * block_tokens_ - s.computed);
+  s.wake_step = std::min(last, needs - 1 > step_ ? needs - 1 : needs);
   std::uint32_t& bucket = ring_[s.wake_step % kRing];
   s.wake_previous = kNone;
   s.wake_next = bucket;

@@ -1,5 +1,6 @@
 // Engine: one simulated inference engine, scheduled step by step as vLLM V1 does: first come first served, chunked prefill within a token
-// budget, head-of-line blocking, preemption of the last one running, prefix cache (block_cache.hpp).
+// budget, head-of-line blocking, preemption of the last one running, prefix cache (block_cache.hpp). tests/sim/recordings_test.cpp holds it to
+// what a real one did.
 //
 // All decoding sequences advance by one token in every step. So a step does not touch them one by one: it keeps their number and the
 // sum of their contexts, and a ring of buckets, by step number, holds those that next need a block or end. A sequence costs
@@ -87,7 +88,7 @@ class Engine {
   /// Integral over time of requests in the engine up to the last change.
   [[nodiscard]] Wide request_ns() const noexcept { return request_ns_; }
 
-  /// KV events of the step that ended last, in order: a content id that was stored, or kRemoved | id. Recorded when asked for.
+  /// KV events since they were last taken out, in order: a content id that was stored, or kRemoved | id. Recorded when asked for.
   static constexpr std::uint32_t kRemoved = 0x80000000u;
   void record_kv_events() noexcept { record_ = true; }
   [[nodiscard]] std::vector<std::uint32_t>& kv_events() noexcept { return kv_events_; }
@@ -111,6 +112,7 @@ class Engine {
   void stop_decoding(const Sequence& sequence) noexcept;
   void finish(std::uint32_t request, Time now);
   void take_blocks(Sequence& sequence, std::uint32_t blocks);
+  void store_block(const Sequence& sequence, std::uint32_t at);
   void set_wake(std::uint32_t request) noexcept;
   void clear_wake(const Sequence& sequence) noexcept;
   void collect_wakes();
@@ -121,7 +123,6 @@ class Engine {
 
   const EngineModel model_;
   const std::uint32_t block_tokens_;
-  const std::uint32_t shared_contents_;
   const std::uint32_t* ids_;
   Sequence* sequences_;
   std::uint32_t* table_;
@@ -131,7 +132,6 @@ class Engine {
   bool stepping_ = false;
   bool preempted_ = false;     // in this step
   bool head_blocked_ = false;  // the first waiting one did not fit, and nothing that matters changed since
-  bool head_cut_ = false;      // ... although the budget would have cut its prefill
   bool record_ = false;
   std::uint32_t budget_ = 0;
   std::uint32_t order_ = 0;

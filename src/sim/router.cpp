@@ -90,11 +90,10 @@ Status Router::make_stores(const Scenario& scenario) {
     worker = *added;
   }
   query_ = index_->make_query({.model = "model", .adapter = {}, .tenant = {}, .block_tokens = chains_->block_tokens});
-  parents_.assign(chains_->shared, Sequence::kNone);
+  parents_.assign(chains_->total, Sequence::kNone);
   for (std::size_t i = 0; i < workload_->size(); ++i) {
-    const std::uint32_t* ids = chains_->ids.data() + chains_->offsets[i];
-    for (std::uint32_t k = 1; k < workload_->prompt_tokens[i] / chains_->block_tokens; ++k)
-      parents_[ids[k]] = ids[k - 1];
+    for (std::uint32_t k = chains_->offsets[i] + 1; k < chains_->offsets[i + 1]; ++k)
+      parents_[chains_->ids[k]] = chains_->ids[k - 1];
   }
   return {};
 }

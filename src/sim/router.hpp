@@ -80,7 +80,7 @@ class Router {
   std::optional<prefix::compat::ByteHistory> history_;
   std::optional<prefix::PrefixIndex> index_;
   prefix::PrefixQuery query_;
-  std::vector<std::uint32_t> parents_;        // for the index: shared id -> the id before it in its chain, or kNone
+  std::vector<std::uint32_t> parents_;        // for the index: id -> the id before it in its chain, or kNone
   std::vector<std::uint64_t> hashes_;         // scratch
   std::vector<std::uint32_t> prefix_depths_;  // scratch
   std::vector<std::uint32_t> history_depths_;

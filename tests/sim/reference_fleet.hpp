@@ -34,7 +34,8 @@ struct Row {
 
 struct Request {
   std::size_t row = 0;
-  Tokens tokens;  // prompt, then answer as it comes
+  std::size_t asked = 0;  // its number in the workload
+  Tokens tokens;          // prompt, then answer as it comes
   std::size_t prompt = 0;
   std::size_t answer = 0;  // tokens wanted
   std::size_t computed = 0;
@@ -95,13 +96,13 @@ class Engine {
       while ((found.size() + 1) * size_ <= r->tokens.size() - 1) {
         const auto hit = cached_.find(name(*r, found.size() + 1));
         if (hit == cached_.end()) break;
-        found.push_back(hit->second);
+        found.push_back(hit->second.front());
       }
       const std::size_t cached = found.size() * size_;
       const std::size_t n = std::min(budget, r->tokens.size() - cached);
       const auto idle = static_cast<std::size_t>(std::count_if(
           found.begin(), found.end(), [&](int b) { return references_[static_cast<std::size_t>(b)] == 0; }));
-      if (ceil_blocks(cached + n) - found.size() + idle > free_.size()) break;
+      if (ceil_blocks(r->tokens.size()) - found.size() + idle > free_.size()) break;
       waiting.pop_front();
       running.push_back(r);
       for (const int b : found) {
@@ -151,8 +152,8 @@ class Engine {
       (r->tokens.size() == r->prompt ? ttft : tpot).push_back(now - r->token_at);
       r->token_at = now;
       if (r->tokens.size() == r->prompt && (*rows)[r->row].first < 0) (*rows)[r->row].first = now;
-      // Answer tokens are unlike any other.
-      r->tokens.push_back(-static_cast<long>(r->row * 100'000 + r->tokens.size()) - 1);
+      // Answer tokens are unlike any other; asked again in a later run, the answer is the same.
+      r->tokens.push_back(-static_cast<long>(r->asked * 100'000 + r->tokens.size()) - 1);
       if (r->tokens.size() == r->prompt + r->answer) ended.push_back(r);
     }
     for (Request* r : ended) {
@@ -176,20 +177,30 @@ class Engine {
       const int b = free_.front();
       free_.pop_front();
       auto& old = names_[static_cast<std::size_t>(b)];
-      if (old) cached_.erase(*old);
+      if (old) {
+        std::vector<int>& copies = cached_[*old];
+        copies.erase(std::find(copies.begin(), copies.end(), b));
+        if (copies.empty()) cached_.erase(*old);
+      }
       old.reset();
       references_[static_cast<std::size_t>(b)] = 1;
       r.blocks.push_back(b);
     }
     for (std::size_t i = r.computed / size_; i < (r.computed + n) / size_; ++i) {
-      const Tokens key = name(r, i + 1);
-      if (cached_.emplace(key, r.blocks[i]).second) names_[static_cast<std::size_t>(r.blocks[i])] = key;
+      names_[static_cast<std::size_t>(r.blocks[i])] = name(r, i + 1);
+      cached_[name(r, i + 1)].push_back(r.blocks[i]);
     }
     r.scheduled = n;
   }
   void release(Request& r) {
-    for (auto it = r.blocks.rbegin(); it != r.blocks.rend(); ++it)
-      if (--references_[static_cast<std::size_t>(*it)] == 0) free_.push_back(*it);
+    for (auto it = r.blocks.rbegin(); it != r.blocks.rend(); ++it) {
+      if (--references_[static_cast<std::size_t>(*it)] > 0) continue;
+      if (names_[static_cast<std::size_t>(*it)]) {
+        free_.push_back(*it);
+      } else {
+        free_.push_front(*it);
+      }
+    }
     r.blocks.clear();
   }
 
@@ -198,7 +209,7 @@ class Engine {
   std::vector<int> references_;
   std::vector<std::optional<Tokens>> names_;
   std::deque<int> free_;
-  std::map<Tokens, int> cached_;
+  std::map<Tokens, std::vector<int>> cached_;  // oldest copy first
 };
 
 /// What a router reads of one engine; means in seconds.
@@ -371,6 +382,7 @@ inline Fleet run(const Setup& setup) {
       const std::size_t row = run * n + sent;
       Request& r = requests[row];
       r.row = row;
+      r.asked = sent;
       r.tokens = prompt_of(workload, sent);
       r.prompt = r.tokens.size();
       r.answer = workload.output_tokens[sent];
