@@ -24,6 +24,18 @@ Status PrefixIndex::State::check(WorkerId worker, KvTier tier) const {
   return {};
 }
 
+void PrefixIndex::State::hide(std::uint32_t id) noexcept {
+  std::uint64_t& word = alive[detail::word_of(id)];
+  detail::store(word, word & ~detail::bit_of(id));
+  detail::store(hidden, hidden + 1);
+  detail::store(generation, generation + 1);  // last: who sees it, sees the others
+}
+
+void PrefixIndex::State::show(std::uint32_t id) noexcept {
+  std::uint64_t& word = alive[detail::word_of(id)];
+  detail::store(word, word | detail::bit_of(id));
+}
+
 Result<PrefixIndex> PrefixIndex::create(const PrefixIndexOptions& options) {
   Faults faults;
   const auto range = [&faults](const char* path, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
@@ -61,14 +73,14 @@ Result<WorkerId> PrefixIndex::add_worker(std::string_view name) {
   if (std::erase(state.unswept, id) != 0) {
     (void)state.drop(id, std::numeric_limits<std::size_t>::max());
     state.reset(id);
+    detail::store(state.hidden, state.hidden - 1);
   }
   Worker& worker = state.workers[id];
   worker.in_use = true;
   worker.name = name;
   state.names.emplace(worker.name, id);
-  state.limit = std::max<std::size_t>(state.limit, id + 1u);
-  state.alive.resize(std::max(state.alive.size(), detail::words_for(state.limit)));
-  state.alive[detail::word_of(id)] |= detail::bit_of(id);
+  detail::store(state.limit, std::max<std::size_t>(state.limit, id + 1u));
+  state.show(id);
   ++state.counts.workers;
   return WorkerId{id};
 }
@@ -94,15 +106,21 @@ Status PrefixIndex::remove_worker(WorkerId worker) {
   gone.name.clear();
   gone.name.shrink_to_fit();
   gone.in_use = false;
-  state.alive[detail::word_of(id)] &= ~detail::bit_of(id);
-  if (gone.memberships != 0) state.unswept.push_back(id);
-  while (state.limit != 0 && !state.workers[state.limit - 1].in_use) --state.limit;
+  state.hide(id);
+  if (gone.memberships != 0) {
+    state.unswept.push_back(id);
+  } else {
+    detail::store(state.hidden, state.hidden - 1);
+  }
+  std::size_t limit = state.limit;
+  while (limit != 0 && !state.workers[limit - 1].in_use) --limit;
+  detail::store(state.limit, limit);
   if (--state.counts.workers == 0) {
     state.tree.clear();
     state.shared.clear();
     state.workers = std::vector<Worker>();
-    state.alive = {};
     state.unswept = {};
+    detail::store(state.hidden, 0);
     state.already = {};
     state.touched = {};
   }
@@ -117,18 +135,22 @@ std::size_t PrefixIndex::sweep(std::size_t max_blocks) {
     if (max_blocks == 0) break;
     state.reset(id);
     state.unswept.erase(state.unswept.begin());
+    detail::store(state.hidden, state.hidden - 1);
     ++state.counts.sweeps;
   }
   while (state.workers.size() > state.limit && state.workers.back().memberships == 0) state.workers.pop_back();
+  state.tree.collect(true);
   std::size_t left = 0;
   for (const std::uint32_t id : state.unswept) left += state.workers[id].memberships;
   return left;
 }
 
-std::size_t PrefixIndex::worker_limit() const noexcept { return state_->limit; }
+std::size_t PrefixIndex::worker_limit() const noexcept { return detail::load(state_->limit); }
 
 Status PrefixIndex::apply(const KvEvent& event) {
-  return std::visit([this](const auto& one) { return state_->apply(one); }, event);
+  Status status = std::visit([this](const auto& one) { return state_->apply(one); }, event);
+  state_->tree.collect(false);
+  return status;
 }
 
 PrefixQuery PrefixIndex::make_query(const Namespace& space) const {

@@ -1,11 +1,13 @@
 // Lookups: a walk down the tree, and what is written of the holders on the way.
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "prefix/index_state.hpp"
 
 namespace kthena::prefix {
 
+using detail::Holder;
 using detail::Run;
 using detail::RunTree;
 
@@ -14,17 +16,18 @@ namespace {
 /// Queries that find_batch() walks at once.
 constexpr std::size_t kBatch = 8;
 
-/// Writes the depths of all holders of a run. True if one of them reaches what comes behind the match.
+/// Writes the depths of a run's holders whose ids are below `size`. True if one of them reaches what comes behind the match.
 struct Depths {
   std::uint32_t* depths;
+  std::size_t size;
 
-  bool operator()(const Run& run, std::uint32_t matched) const noexcept {
+  bool operator()(const Run& run, std::uint32_t matched, detail::RunId) const noexcept {
     bool further = false;
-    const detail::Holder* holder = run.holders();
-    for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
-      depths[holder->worker] = run.start + std::min<std::uint32_t>(holder->cutoff, matched);
-      further |= holder->cutoff >= matched;
-    }
+    detail::for_each_holder(run, [&](const Holder& holder) {
+      if (holder.worker >= size) return;
+      depths[holder.worker] = run.start + std::min<std::uint32_t>(holder.cutoff, matched);
+      further |= holder.cutoff >= matched;
+    });
     return further;
   }
 };
@@ -34,16 +37,19 @@ struct SelectedDepths {
   std::uint32_t* depths;
   std::span<const std::uint64_t> selected;
 
-  bool operator()(const Run& run, std::uint32_t matched) const noexcept {
+  bool operator()(const Run& run, std::uint32_t matched, detail::RunId) const noexcept {
     bool further = false;
-    const detail::Holder* holder = run.holders();
-    for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
-      const std::size_t word = detail::word_of(holder->worker);
-      if (word >= selected.size() || (selected[word] & detail::bit_of(holder->worker)) == 0) continue;
-      depths[holder->worker] = run.start + std::min<std::uint32_t>(holder->cutoff, matched);
-      further |= holder->cutoff >= matched;
-    }
+    detail::for_each_holder(run, [&](const Holder& holder) {
+      if (!is_selected(selected, holder.worker)) return;
+      depths[holder.worker] = run.start + std::min<std::uint32_t>(holder.cutoff, matched);
+      further |= holder.cutoff >= matched;
+    });
     return further;
+  }
+
+  static bool is_selected(std::span<const std::uint64_t> selected, std::uint32_t worker) noexcept {
+    const std::size_t word = detail::word_of(worker);
+    return word < selected.size() && (selected[word] & detail::bit_of(worker)) != 0;
   }
 };
 
@@ -83,67 +89,93 @@ void PrefixIndex::State::select(std::span<const std::uint64_t> candidates, std::
     words[word] = (candidates.empty()         ? ~std::uint64_t{0}
                    : word < candidates.size() ? candidates[word]
                                               : 0) &
-                  alive[word];
+                  (word < alive.size() ? detail::load(alive[word]) : 0);
   }
   if (size % 64 != 0) words.back() &= ~std::uint64_t{0} >> (64 - size % 64);
 }
 
-void PrefixIndex::State::find(const PrefixQuery& query, std::uint32_t* depths) const noexcept {
-  tree.walk(query.namespace_key(), query.contents(), checkpoints(query), Depths{depths});
+RunTree::Walker PrefixIndex::State::walker(const PrefixQuery& query) const noexcept {
+  return {query.namespace_key(), query.contents(), checkpoints(query)};
 }
 
-void PrefixIndex::State::find(const PrefixQuery& query, std::span<const std::uint64_t> selected,
-                              std::uint32_t* depths) const noexcept {
-  tree.walk(query.namespace_key(), query.contents(), checkpoints(query), SelectedDepths{depths, selected});
+template <class Reset, class Visit>
+void PrefixIndex::State::walk(const PrefixQuery& query, Reset&& reset, Visit&& visit) const noexcept {
+  const detail::Reclaimer::Reading reading = tree.reading();
+  for (;;) {
+    const std::uint64_t begun = detail::load(generation);
+    reset();
+    RunTree::Walker one = walker(query);
+    tree.walk(one, visit);
+    if (tree.unchanged(one) && detail::load(generation) == begun) return;
+  }
 }
 
 void PrefixIndex::find_by_worker(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
                                  std::span<std::uint32_t> depths) const noexcept {
-  std::fill(depths.begin(), depths.end(), 0);
-  const std::size_t size = std::min(worker_limit(), depths.size());
-  if (candidates.empty() && state_->unswept.empty() && size == worker_limit()) {
-    return state_->find(query, depths.data());
-  }
+  const State& state = *state_;
+  const std::size_t size = std::min(depths.size(), detail::load(state.limit));
   detail::WorkerSet selected(size);
-  state_->select(candidates, size, selected.words());
-  state_->find(query, selected.words(), depths.data());
+  bool all = true;
+  const auto reset = [&] {
+    std::fill(depths.begin(), depths.end(), 0);
+    all = candidates.empty() && detail::load(state.hidden) == 0;
+    if (!all) state.select(candidates, size, selected.words());
+  };
+  state.walk(query, reset, [&](const Run& run, std::uint32_t matched, detail::RunId id) {
+    return all ? Depths{depths.data(), size}(run, matched, id)
+               : SelectedDepths{depths.data(), selected.words()}(run, matched, id);
+  });
 }
 
 void PrefixIndex::find(const PrefixQuery& query, std::span<const WorkerId> workers,
                        std::span<std::uint32_t> depths) const noexcept {
-  detail::DepthTable table(workers, worker_limit());
-  const std::span<std::uint64_t> words = table.asked().words();
-  for (std::size_t word = 0; word < words.size(); ++word) words[word] &= state_->alive[word];
-  state_->find(query, words, table.depths());
+  const State& state = *state_;
+  detail::DepthTable table(workers, detail::load(state.limit));
+  const std::span<std::uint64_t> selected = table.asked().words();
+  bool again = false;
+  const auto reset = [&] {
+    if (std::exchange(again, true)) table.reset(workers);
+    for (std::size_t word = 0; word < selected.size(); ++word) selected[word] &= detail::load(state.alive[word]);
+  };
+  state.walk(query, reset, SelectedDepths{table.depths(), selected});
   table.write(workers, depths);
 }
 
 void PrefixIndex::find_batch(std::span<const PrefixQuery* const> queries, std::span<const std::uint64_t> candidates,
                              std::span<std::uint32_t> depths) const noexcept {
-  const std::size_t limit = worker_limit();
+  if (queries.empty()) return;
+  const State& state = *state_;
+  const std::size_t width = depths.size() / queries.size();
+  const std::size_t size = std::min(width, detail::load(state.limit));
   std::fill(depths.begin(), depths.end(), 0);
-  detail::WorkerSet selected(limit);
-  const bool all = candidates.empty() && state_->unswept.empty();
-  if (!all) state_->select(candidates, limit, selected.words());
+  const std::uint64_t begun = detail::load(state.generation);
+  detail::WorkerSet selected(size);
+  const bool all = candidates.empty() && detail::load(state.hidden) == 0;
+  if (!all) state.select(candidates, size, selected.words());
+  const detail::Reclaimer::Reading reading = state.tree.reading();
   RunTree::Walker walkers[kBatch];
   for (std::size_t first = 0; first < queries.size(); first += kBatch) {
     const std::size_t count = std::min(kBatch, queries.size() - first);
     std::size_t walking = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      const PrefixQuery& query = *queries[first + i];
-      walkers[i] = {query.namespace_key(), query.contents(), state_->checkpoints(query)};
-      walking += state_->tree.start(walkers[i]);
+      walkers[i] = state.walker(*queries[first + i]);
+      walking += state.tree.start(walkers[i]);
     }
     // All of them take a step at a time, so that the memory each one waits for comes while the others work.
     while (walking != 0) {
-      for (std::size_t i = 0; i < count; ++i) state_->tree.arrive(walkers[i]);
+      for (std::size_t i = 0; i < count; ++i) state.tree.arrive(walkers[i]);
       walking = 0;
       for (std::size_t i = 0; i < count; ++i) {
         if (!walkers[i].walking()) continue;
-        std::uint32_t* const own = depths.data() + (first + i) * limit;
-        walking += all ? state_->tree.step(walkers[i], Depths{own})
-                       : state_->tree.step(walkers[i], SelectedDepths{own, selected.words()});
+        std::uint32_t* const own = depths.data() + (first + i) * width;
+        walking += all ? state.tree.step(walkers[i], Depths{own, size})
+                       : state.tree.step(walkers[i], SelectedDepths{own, selected.words()});
       }
+    }
+    const bool same = detail::load(state.generation) == begun;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (same && state.tree.unchanged(walkers[i])) continue;
+      find_by_worker(*queries[first + i], candidates, depths.subspan((first + i) * width, width));
     }
   }
 }
@@ -152,32 +184,30 @@ void PrefixIndex::find_tiers(const PrefixQuery& query, std::span<const std::uint
                              std::span<std::uint32_t> depths) const noexcept {
   constexpr std::size_t kSlowest = kTiers - 1;
   const State& state = *state_;
-  const std::size_t limit = worker_limit();
-  std::fill_n(depths.begin(), kSlowest * limit, ~std::uint32_t{0});
-  std::uint32_t* const any = depths.data() + kSlowest * limit;
-  std::fill_n(any, limit, 0);
-  detail::WorkerSet selected(limit);
-  state.select(candidates, limit, selected.words());
-  const SelectedDepths visit{any, selected.words()};
-  RunTree::Walker walker{query.namespace_key(), query.contents(), state.checkpoints(query)};
-  for (bool walking = state.tree.start(walker); walking;) {
-    state.tree.arrive(walker);
-    if (!walker.walking()) break;
-    const detail::RunId id = walker.run;
-    walking = state.tree.step(walker, [&](const Run& run, std::uint32_t matched) {
-      state.tree.for_each_slow(run, id, [&](std::uint32_t worker, std::uint32_t offset, std::uint32_t tier) {
-        if (worker >= limit || offset >= matched) return;
-        for (std::size_t faster = 0; faster < tier; ++faster) {
-          std::uint32_t& depth = depths[faster * limit + worker];
-          depth = std::min(depth, run.start + offset);
-        }
-      });
-      return visit(run, matched);
+  const std::size_t width = depths.size() / kTiers;
+  const std::size_t size = std::min(width, detail::load(state.limit));
+  std::uint32_t* const any = depths.data() + kSlowest * width;
+  detail::WorkerSet selected(size);
+  const auto reset = [&] {
+    std::fill_n(depths.begin(), kSlowest * width, ~std::uint32_t{0});
+    std::fill_n(any, width, 0);
+    state.select(candidates, size, selected.words());
+  };
+  state.walk(query, reset, [&](const Run& run, std::uint32_t matched, detail::RunId id) {
+    // Holders first: a block that becomes slow after it was counted is seen here.
+    const bool further = SelectedDepths{any, selected.words()}(run, matched, id);
+    state.tree.for_each_slow(id, [&](std::uint32_t worker, std::uint32_t offset, std::uint32_t tier) {
+      if (worker >= size || offset >= matched) return;
+      for (std::size_t faster = 0; faster < tier; ++faster) {
+        std::uint32_t& depth = depths[faster * width + worker];
+        depth = std::min(depth, run.start + offset);
+      }
     });
-  }
+    return further;
+  });
   for (std::size_t tier = 0; tier < kSlowest; ++tier) {
-    for (std::size_t worker = 0; worker < limit; ++worker) {
-      std::uint32_t& depth = depths[tier * limit + worker];
+    for (std::size_t worker = 0; worker < width; ++worker) {
+      std::uint32_t& depth = depths[tier * width + worker];
       depth = std::min(depth, any[worker]);
     }
   }
@@ -185,24 +215,25 @@ void PrefixIndex::find_tiers(const PrefixQuery& query, std::span<const std::uint
 
 Pick PrefixIndex::find_best(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
                             std::span<const std::uint32_t> loads, const PickRule& rule) const noexcept {
-  const std::size_t size = std::min(worker_limit(), loads.size());
+  const State& state = *state_;
+  const std::size_t size = std::min(loads.size(), detail::load(state.limit));
   detail::WorkerSet selected(size);
   const std::span<std::uint64_t> words = selected.words();
-  state_->select(candidates, size, words);
   BestPick best(loads, rule, query.size_blocks());
+  const auto reset = [&] {
+    state.select(candidates, size, words);
+    best = BestPick(loads, rule, query.size_blocks());
+  };
   // A worker's cost only falls as deeper runs are seen, and the offer of the deepest one is the true one: no depth is written anywhere.
-  state_->tree.walk(query.namespace_key(), query.contents(), state_->checkpoints(query),
-                    [&](const Run& run, std::uint32_t matched) {
-                      bool further = false;
-                      const detail::Holder* holder = run.holders();
-                      for (const detail::Holder* const end = holder + run.holder_count; holder != end; ++holder) {
-                        const std::size_t word = detail::word_of(holder->worker);
-                        if (word >= words.size() || (words[word] & detail::bit_of(holder->worker)) == 0) continue;
-                        best.offer(holder->worker, run.start + std::min<std::uint32_t>(holder->cutoff, matched));
-                        further |= holder->cutoff >= matched;
-                      }
-                      return further;
-                    });
+  state.walk(query, reset, [&](const Run& run, std::uint32_t matched, detail::RunId) {
+    bool further = false;
+    detail::for_each_holder(run, [&](const Holder& holder) {
+      if (!SelectedDepths::is_selected(words, holder.worker)) return;
+      best.offer(holder.worker, run.start + std::min<std::uint32_t>(holder.cutoff, matched));
+      further |= holder.cutoff >= matched;
+    });
+    return further;
+  });
   // Those that hold nothing: only the least loaded can win.
   std::uint32_t least_of[detail::words_for(detail::kMaxWorkers)];
   std::uint32_t least = ~std::uint32_t{0};

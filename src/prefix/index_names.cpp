@@ -124,6 +124,10 @@ std::uint32_t PrefixIndex::State::tiers_at(std::uint32_t id, Place place) const 
   return tiers;
 }
 
+void PrefixIndex::State::foretell_tier(std::uint32_t id, Place place, std::uint32_t tiers) {
+  if (fastest(tiers) != 0 && !tree.holds(id, place)) tree.set_tier(id, place, fastest(tiers));
+}
+
 void PrefixIndex::State::note_tier(std::uint32_t id, Place place, std::uint32_t tiers) {
   if (fastest(tiers) == 0 && tree.slow_of(id) == 0) return;
   if (workers[id].duplicates.contains(detail::place_key(place))) tiers = tiers_at(id, place);

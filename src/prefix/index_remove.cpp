@@ -119,8 +119,11 @@ Status PrefixIndex::State::apply(const AllBlocksCleared& event) {
   drop_orphans(id);
   counts.memberships -= worker.memberships;
   counts.expected_blocks -= worker.guesses.size();
+  hide(id);
   (void)drop(id, std::numeric_limits<std::size_t>::max());
   reset(id);
+  detail::store(hidden, hidden - 1);
+  show(id);
   return {};
 }
 

@@ -62,6 +62,7 @@ struct Found {
 struct PrefixIndex::State {
   explicit State(const PrefixIndexOptions& given)
       : options(given),
+        alive(detail::words_for(given.max_workers)),
         tree(given.seed, mix64(given.seed + 1)),
         orphans(mix64(given.seed + 2)),
         shared(detail::Worker(given.seed).hash),
@@ -119,6 +120,8 @@ struct PrefixIndex::State {
   void hold(std::uint32_t id, detail::RunId run, std::uint32_t first, std::uint32_t last);
   /// Tiers of all engine hashes of the worker at a place: a walk over its table, for those rare places that have several.
   [[nodiscard]] std::uint32_t tiers_at(std::uint32_t id, detail::Place place) const;
+  /// The worker is about to hold a place in these tiers: lookups never see it in a faster one.
+  void foretell_tier(std::uint32_t id, detail::Place place, std::uint32_t tiers);
   /// A holding of the worker at this place now has these tiers.
   void note_tier(std::uint32_t id, detail::Place place, std::uint32_t tiers);
   /// Drops what the worker holds, `budget` places of its table at most. Gives what is left of the budget.
@@ -127,24 +130,34 @@ struct PrefixIndex::State {
   void reset(std::uint32_t id);
   void drop_orphans(std::uint32_t id);
 
+  /// No lookup that begins now has the worker in its answer, whatever is in the tree; and those under way begin again.
+  void hide(std::uint32_t id) noexcept;
+  /// The tree has what the worker holds.
+  void show(std::uint32_t id) noexcept;
+
   /// The bit of each worker below `size` that is a candidate and in use. `words` has one word per 64 workers below `size`.
   void select(std::span<const std::uint64_t> candidates, std::size_t size,
               std::span<std::uint64_t> words) const noexcept;
+  /// Calls reset() and walks down the query with `visit`, again and again until what it saw belongs together.
+  template <class Reset, class Visit>
+  void walk(const PrefixQuery& query, Reset&& reset, Visit&& visit) const noexcept;
+  /// A walker at the start of a query.
+  [[nodiscard]] detail::RunTree::Walker walker(const PrefixQuery& query) const noexcept;
   /// Checkpoints that the tree's can be compared with, or null.
   [[nodiscard]] const std::uint64_t* checkpoints(const PrefixQuery& query) const noexcept {
     return query.seed() == options.seed ? query.checkpoints().data() : nullptr;
   }
-  /// Writes the depths of the workers in `selected` that have one; in the first form, of all workers.
-  void find(const PrefixQuery& query, std::uint32_t* depths) const noexcept;
-  void find(const PrefixQuery& query, std::span<const std::uint64_t> selected, std::uint32_t* depths) const noexcept;
 
   PrefixIndexOptions options;
-  detail::RunTree tree;
+  // What lookups load: seldom written.
+  alignas(64) std::size_t limit = 0;  // one more than the largest id in use
+  std::uint64_t generation = 0;       // counts workers that were hidden
+  std::uint32_t hidden = 0;           // workers in the tree that no answer may have
+  std::vector<std::uint64_t> alive;   // a bit per worker that answers may have, for max_workers
+  alignas(64) detail::RunTree tree;
   detail::Orphans orphans;
   detail::HoldingTable shared;                  // by engine hash; empty unless engine hashes are shared
   std::vector<detail::Worker> workers;          // by id
-  std::size_t limit = 0;                        // one more than the largest id in use
-  std::vector<std::uint64_t> alive;             // a bit per worker in use
   std::vector<std::uint32_t> unswept;           // workers that were removed and still have a table, oldest first
   std::vector<detail::RunTree::Range> already;  // scratch of hold() and expect()
   std::vector<detail::RunTree::Range> touched;  // scratch of expect()

@@ -88,6 +88,7 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
     claim.engine_hash = hashes[first + i];
     claim.offset = (stretch.offset + i) & 0xFFF;
     const std::uint64_t hashed = ahead.next(i);
+    if (!fast) foretell_tier(id, claim.place(), claim.tiers);
     const auto [known, is_new] = worker.blocks.find_or_insert(
         hashed, claim, [&claim](const Holding& one) { return one.engine_hash == claim.engine_hash; });
     placed = true;
@@ -138,6 +139,7 @@ void PrefixIndex::State::store_shared(std::uint32_t id, const BlockStored& event
     claim.engine_hash = event.engine_hashes[first + i];
     claim.offset = (stretch.offset + i) & 0xFFF;
     const std::uint64_t hashed = ahead.next(i);
+    if (!fast) foretell_tier(id, claim.place(), claim.tiers);
     const Found before = look_up(id, claim.engine_hash, hashed, untold);
     placed = true;
     if (!before.known()) {
@@ -191,6 +193,7 @@ void PrefixIndex::State::store_known(const BlockStored& event) {
     claim.tiers = tier & 0xF;
     claim.parent_tag = detail::kUnknownParent;
     put(id, hashed, claim);
+    foretell_tier(id, place, tier);
     hold(id, place.run, place.offset, place.offset + 1);
     note_tier(id, place, tier);
     if (orphans.size() != 0) place_waiting(id, engine_hash, place);
@@ -262,6 +265,7 @@ void PrefixIndex::State::place_waiting(std::uint32_t id, std::uint64_t engine_ha
         } else {
           *entry = holding;
         }
+        foretell_tier(id, holding.place(), holding.tiers);
         hold(id, child.run, child.offset, child.offset + 1);
         note_tier(id, holding.place(), holding.tiers);
         tree.settle();

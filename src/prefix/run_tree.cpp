@@ -1,3 +1,4 @@
+// Places: runs, their arrays, and the edges between them. Who holds them: run_holders.cpp.
 #include "prefix/run_tree.hpp"
 
 #include <cstring>
@@ -7,18 +8,13 @@ namespace kthena::prefix::detail {
 
 namespace {
 
-constexpr std::size_t kLine = 64;
 /// What an allocation costs beyond what was asked for.
 constexpr std::size_t kAllocationBytes = 8;
+constexpr std::align_val_t kLine{64};
 
-constexpr std::size_t array_words(std::uint32_t capacity) noexcept {
-  return capacity == 0 ? 0 : std::size_t{capacity} + capacity / 16 + 1;
-}
+constexpr std::size_t checkpoint_words(std::uint32_t capacity) noexcept { return capacity / 16 + 1; }
 constexpr std::size_t array_bytes(std::uint32_t capacity) noexcept {
-  return capacity == 0 ? 0 : 8 * array_words(capacity) + kAllocationBytes;
-}
-constexpr std::size_t holder_bytes(std::uint32_t capacity) noexcept {
-  return capacity == 0 ? 0 : sizeof(Holder) * capacity + kAllocationBytes;
+  return capacity == 0 ? 0 : 8 * (capacity + checkpoint_words(capacity)) + kAllocationBytes;
 }
 
 std::uint32_t common_length(const std::uint64_t* a, const std::uint64_t* b, std::size_t length) noexcept {
@@ -33,6 +29,9 @@ std::uint32_t common_length(const std::uint64_t* a, const std::uint64_t* b, std:
 
 constexpr std::uint16_t narrow(std::uint32_t value) noexcept { return static_cast<std::uint16_t>(value); }
 
+void free_words(void*, void* words) { ::operator delete(words); }
+void free_lines(void*, void* lines) { ::operator delete(lines, kLine); }
+
 }  // namespace
 
 RunTree::RunTree(std::uint64_t content_seed, std::uint64_t secret, std::uint64_t edge_mask)
@@ -40,35 +39,47 @@ RunTree::RunTree(std::uint64_t content_seed, std::uint64_t secret, std::uint64_t
       root_secret_(mix64(secret + 1)),
       child_secret_(mix64(secret + 2)),
       edge_mask_(edge_mask),
+      edges_({}, &reclaimer_),
       gaps_(0, kthena::detail::Hash{mix64(secret + 3)}),
-      slow_(0, kthena::detail::Hash{mix64(secret + 4)}) {}
+      slow_(SlowUpperHash{mix64(secret + 4)}, &reclaimer_) {}
 
 RunTree::~RunTree() { clear(); }
 
 void RunTree::clear() noexcept {
-  for (const Chunk& chunk : chunks_) {
-    for (Run* run = chunk.runs; run != chunk.runs + kChunkRuns; ++run) {
-      delete[] run->blocks;
-      if (run->holder_capacity != 0) delete[] run->many;
-    }
-  }
-  chunks_ = std::vector<Chunk>();
+  store(era_, era_ + 1);
   edges_.clear();
+  // Runs that wait to be used again go with their chunks.
+  reclaimer_.cancel(&RunTree::recycle);
+  Chunks* const chunks = chunks_;
+  store(chunks_, nullptr);
+  for (std::size_t chunk = 0; chunks != nullptr && chunk < chunks->count; ++chunk) {
+    Run* const runs = chunks->runs()[chunk];
+    for (Run* run = runs; run != runs + kChunkRuns; ++run) {
+      if (run->length == 0) continue;  // not in use
+      retire_blocks(*run);
+      if (HolderList* const list = run->list()) HolderList::retire(list, reclaimer_);
+    }
+    reclaimer_.retire(runs, kChunkRuns * sizeof(Run), free_lines);
+  }
+  if (chunks != nullptr) reclaimer_.retire(chunks, chunks->bytes(), free_words);
   gaps_ = kthena::detail::HashMap<RunId, Gaps>(0, gaps_.hash_function());
   gaps_of_ = std::vector<std::uint32_t>();
-  slow_ = kthena::detail::HashMap<RunId, std::vector<Slow>>(0, slow_.hash_function());
+  decltype(slow_)::Cursor all;
+  (void)slow_.visit(all, ~std::size_t{0}, [this](const SlowRef& ref) { SlowList::retire(ref.list, reclaimer_); });
+  slow_.clear();
   slow_of_ = std::vector<std::uint32_t>();
   free_ = kNoRun;
   runs_ = 0;
   held_ = 0;
   array_bytes_ = 0;
+  collect(true);
 }
 
 // ---- places
 
 Stretch RunTree::extend(Place parent, std::uint64_t namespace_key, std::span<const std::uint64_t> contents) {
-  RunId id = kNoRun;
   std::uint32_t next = 0;
+  std::uint64_t hash = 0;
   if (parent.run != kNoRun) {
     const Run& run = at(parent.run);
     next = parent.offset + 1;
@@ -77,44 +88,54 @@ Stretch RunTree::extend(Place parent, std::uint64_t namespace_key, std::span<con
       const std::size_t most = std::min<std::size_t>(contents.size(), run.length - next);
       return {parent.run, next, common_length(run.blocks + next, contents.data(), most)};
     }
-    const std::uint64_t hash = child_hash(parent.run, next, contents[0]);
-    id = next <= run.deepest_child ? find_child(hash, parent.run, next, contents[0]) : kNoRun;
-    if (id == kNoRun && next == run.length && next < kMaxLength) {
+    hash = child_hash(parent.run, next, contents[0]);
+    extended_ = next <= run.deepest_child ? find_child(hash, parent.run, next, contents[0]) : kNoRun;
+    if (extended_ == kNoRun && next == run.length && next < kMaxLength) {
       extended_ = parent.run;
       return {parent.run, next, append(parent.run, contents)};
     }
-    if (id == kNoRun) id = create(parent, next, namespace_key, contents[0], hash);
   } else {
-    const std::uint64_t hash = root_hash(namespace_key, contents[0]);
-    id = find_root(hash, namespace_key, contents[0]);
-    if (id == kNoRun) id = create(parent, 0, namespace_key, contents[0], hash);
+    hash = root_hash(namespace_key, contents[0]);
+    extended_ = find_root(hash, namespace_key, contents[0]);
   }
-  extended_ = id;
-  if (at(id).length == 0) return {id, 0, append(id, contents)};
-  const std::size_t most = std::min<std::size_t>(contents.size(), at(id).length);
-  return {id, 0, common_length(at(id).blocks, contents.data(), most)};
+  if (extended_ == kNoRun) {
+    extended_ = create(parent, next, namespace_key, contents[0]);
+    const std::uint32_t count = append(extended_, contents);
+    publish(extended_, hash);
+    return {extended_, 0, count};
+  }
+  const Run& run = at(extended_);
+  const std::size_t most = std::min<std::size_t>(contents.size(), run.length);
+  return {extended_, 0, common_length(run.blocks, contents.data(), most)};
 }
 
 void RunTree::settle() { settle(std::exchange(extended_, kNoRun)); }
 
-RunId RunTree::create(Place parent, std::uint32_t offset, std::uint64_t namespace_key, std::uint64_t content,
-                      std::uint64_t hash) {
-  if (free_ == kNoRun) {
-    Chunk chunk{std::make_unique_for_overwrite<std::byte[]>(kChunkRuns * sizeof(Run) + kLine), nullptr};
-    const std::size_t past = reinterpret_cast<std::uintptr_t>(chunk.memory.get()) % kLine;
-    std::byte* const line = chunk.memory.get() + (past == 0 ? 0 : kLine - past);
-    chunk.runs = reinterpret_cast<Run*>(line);
-    const auto first = static_cast<RunId>(chunks_.size() * kChunkRuns);
-    for (std::uint32_t i = kChunkRuns; i-- > 0;) {
-      Run* const run = new (line + i * sizeof(Run)) Run();
-      run->parent = std::exchange(free_, first + i);
-    }
-    chunks_.push_back(std::move(chunk));
+void RunTree::make_chunk() {
+  const std::size_t count = chunks_ == nullptr ? 0 : chunks_->count;
+  if (chunks_ == nullptr || count == chunks_->capacity) {
+    Chunks* const old = chunks_;
+    const Chunks head{count, std::max<std::size_t>(4, 2 * count)};
+    auto* const larger = new (::operator new(head.bytes())) Chunks(head);
+    if (old != nullptr) std::copy_n(old->runs(), count, larger->runs());
+    store(chunks_, larger);
+    if (old != nullptr) reclaimer_.retire(old, old->bytes(), free_words);
   }
+  auto* const runs = static_cast<Run*>(::operator new(kChunkRuns * sizeof(Run), kLine));
+  const auto first = static_cast<RunId>(count * kChunkRuns);
+  for (std::uint32_t i = kChunkRuns; i-- > 0;) {
+    Run* const run = new (runs + i) Run();
+    run->parent = std::exchange(free_, first + i);
+  }
+  chunks_->runs()[count] = runs;
+  store(chunks_->count, count + 1);
+}
+
+RunId RunTree::create(Place parent, std::uint32_t offset, std::uint64_t namespace_key, std::uint64_t content) {
+  if (free_ == kNoRun) make_chunk();
   const RunId id = free_;
   Run& run = at(id);
   free_ = run.parent;
-  run = Run();
   run.first = content;
   run.namespace_key = namespace_key;
   run.parent = parent.run;
@@ -124,16 +145,18 @@ RunId RunTree::create(Place parent, std::uint32_t offset, std::uint64_t namespac
     run.start = above.start + offset;
     run.next_sibling = std::exchange(above.first_child, id);
     if (run.next_sibling != kNoRun) at(run.next_sibling).previous_sibling = id;
-    ++above.children;
     if (offset > above.deepest_child) {
-      above.deepest_child = narrow(offset);
+      store(above.deepest_child, narrow(offset));
       above.children_at_deepest = 0;
     }
     if (offset == above.deepest_child) ++above.children_at_deepest;
   }
-  edges_.insert(hash, {id, static_cast<std::uint32_t>(hash >> 32)});
   ++runs_;
   return id;
+}
+
+void RunTree::publish(RunId id, std::uint64_t hash) {
+  edges_.insert(hash, {id, static_cast<std::uint32_t>(hash >> 32)});
 }
 
 void RunTree::free_run(RunId id) {
@@ -145,25 +168,41 @@ void RunTree::free_run(RunId id) {
     Run& above = at(run.parent);
     (run.previous_sibling == kNoRun ? above.first_child : at(run.previous_sibling).next_sibling) = run.next_sibling;
     if (run.next_sibling != kNoRun) at(run.next_sibling).previous_sibling = run.previous_sibling;
-    --above.children;
     if (run.parent_offset == above.deepest_child && --above.children_at_deepest == 0) {
-      above.deepest_child = 0;
+      std::uint16_t deepest = 0;
       for (RunId child = above.first_child; child != kNoRun; child = at(child).next_sibling) {
         const std::uint16_t offset = at(child).parent_offset;
-        if (offset > above.deepest_child) {
-          above.deepest_child = offset;
+        if (offset > deepest) {
+          deepest = offset;
           above.children_at_deepest = 0;
         }
-        if (offset == above.deepest_child) ++above.children_at_deepest;
+        if (offset == deepest) ++above.children_at_deepest;
       }
+      store(above.deepest_child, deepest);
     }
   }
-  array_bytes_ -= array_bytes(run.capacity) + holder_bytes(run.holder_capacity);
-  delete[] run.blocks;
-  if (run.holder_capacity != 0) delete[] run.many;
-  run = Run();
-  run.parent = std::exchange(free_, id);
+  retire_blocks(run);
+  if (HolderList* const list = run.list()) {
+    array_bytes_ -= list->bytes();
+    HolderList::retire(list, reclaimer_);
+  }
+  store(run.length, 0);  // the writer's sign that it is not in use
+  reclaimer_.retire(reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)), 0, &RunTree::recycle);
   if (--runs_ == 0) clear();
+}
+
+void RunTree::recycle(void* owner, void* memory) noexcept {
+  auto& tree = *static_cast<RunTree*>(owner);
+  const auto id = static_cast<RunId>(reinterpret_cast<std::uintptr_t>(memory));
+  Run& run = tree.at(id);
+  run = Run();
+  run.parent = std::exchange(tree.free_, id);
+}
+
+void RunTree::retire_blocks(Run& run) {
+  array_bytes_ -= array_bytes(run.capacity);
+  if (run.capacity != 0)
+    reclaimer_.retire(run.blocks - checkpoint_words(run.capacity), array_bytes(run.capacity), free_words);
 }
 
 std::uint32_t RunTree::append(RunId id, std::span<const std::uint64_t> contents) {
@@ -176,31 +215,32 @@ std::uint32_t RunTree::append(RunId id, std::span<const std::uint64_t> contents)
     const std::uint32_t room = old_length == 0 ? length : std::max(length, run.capacity + run.capacity / 4u);
     reserve(run, std::min(room, kMaxLength));
   }
-  std::memcpy(run.blocks + old_length, contents.data(), 8 * std::size_t{count});
-  run.length = narrow(length);
-  add_checkpoints(id, old_length);
+  std::uint64_t* const to = run.blocks + old_length;
+  for (std::uint32_t i = 0; i < count; ++i) store_relaxed(to[i], contents[i]);
+  add_checkpoints(id, old_length, length);
+  store(run.length, narrow(length));
   return count;
 }
 
 void RunTree::reserve(Run& run, std::uint32_t capacity) {
-  auto* const blocks = new std::uint64_t[array_words(capacity)];
+  auto* const words = static_cast<std::uint64_t*>(::operator new(8 * (capacity + checkpoint_words(capacity))));
+  std::uint64_t* const blocks = words + checkpoint_words(capacity);
   if (run.length != 0) {
-    std::memcpy(blocks, run.blocks, 8 * std::size_t{run.length});
     const std::size_t checkpoints = (run.start + run.length) / 16 - run.first_checkpoint();
-    std::memcpy(blocks + capacity, run.blocks + run.capacity, 8 * checkpoints);
+    std::memcpy(blocks - checkpoints, run.blocks - checkpoints, 8 * (checkpoints + run.length));
   }
-  delete[] run.blocks;
+  std::uint64_t* const old = run.blocks;
+  store(run.blocks, blocks);
+  if (run.capacity != 0) reclaimer_.retire(old - checkpoint_words(run.capacity), array_bytes(run.capacity), free_words);
   array_bytes_ += array_bytes(capacity) - array_bytes(run.capacity);
-  run.blocks = blocks;
   run.capacity = narrow(capacity);
 }
 
-void RunTree::add_checkpoints(RunId id, std::uint32_t old_length) {
+void RunTree::add_checkpoints(RunId id, std::uint32_t old_length, std::uint32_t length) {
   Run& run = at(id);
-  std::uint64_t* const own = run.blocks + run.capacity;
   const std::uint32_t first = run.first_checkpoint();
-  for (std::uint32_t k = (run.start + old_length) / 16; k < (run.start + run.length) / 16; ++k) {
-    const std::uint64_t before = k > first ? own[k - 1 - first] : checkpoint_at(id, 16 * k);
+  for (std::uint32_t k = (run.start + old_length) / 16; k < (run.start + length) / 16; ++k) {
+    const std::uint64_t before = k > first ? run.checkpoint(k - 1) : checkpoint_at(id, 16 * k);
     std::uint64_t gathered[16];
     const std::uint64_t* segment = gathered;
     if (16 * k >= run.start) {
@@ -213,16 +253,16 @@ void RunTree::add_checkpoints(RunId id, std::uint32_t old_length) {
           gathered[depth - 1 - 16 * k] = one.blocks[depth - 1 - one.start];
       }
     }
-    own[k - first] = xxh3_64(std::as_bytes(std::span(segment, 16)), before);
-    run.last_checkpoint = own[k - first];
+    const std::uint64_t after = xxh3_64(std::as_bytes(std::span(segment, 16)), before);
+    store_relaxed(run.checkpoint(k), after);
+    store(run.last_checkpoint, after);
   }
 }
 
-std::uint64_t RunTree::checkpoint_at(RunId id, std::uint32_t depth) const noexcept {
+std::uint64_t RunTree::checkpoint_at(RunId id, std::uint32_t depth) noexcept {
   if (depth == 0) return combine64(at(id).namespace_key, content_seed_);
   while (at(id).start >= depth) id = at(id).parent;
-  const Run& run = at(id);
-  return run.blocks[run.capacity + depth / 16 - 1 - run.first_checkpoint()];
+  return at(id).checkpoint(depth / 16 - 1);
 }
 
 void RunTree::settle(RunId id) {
@@ -232,7 +272,7 @@ void RunTree::settle(RunId id) {
     const std::uint32_t held = held_of(run, gaps);
     held_ += held;
     held_ -= run.held;
-    run.held = narrow(held);
+    run.held = held & 0x3FFF;
     if (id == extended_) return;
     std::uint32_t needed = std::max(run.max_cutoff, run.deepest_child);
     if (gaps != nullptr) {
@@ -240,9 +280,10 @@ void RunTree::settle(RunId id) {
     }
     if (needed == run.length) return;
     if (needed != 0) {
-      run.length = narrow(needed);
+      store(run.length, narrow(needed));
+      note_change(run);  // from here on other blocks may come where these were
       const std::uint32_t checkpoints = (run.start + needed) / 16 - run.first_checkpoint();
-      if (checkpoints != 0) run.last_checkpoint = run.blocks[run.capacity + checkpoints - 1];
+      if (checkpoints != 0) store(run.last_checkpoint, run.checkpoint(run.first_checkpoint() + checkpoints - 1));
       if (run.capacity > 32 && needed < run.capacity / 2u) reserve(run, needed);
       return;
     }
@@ -269,314 +310,6 @@ std::uint32_t RunTree::held_of(const Run& run, const Gaps* gaps) noexcept {
   return held;
 }
 
-// ---- holders
-
-Holder* RunTree::holder(Run& run, std::uint32_t worker) const noexcept {
-  Holder* const begin = run.holders();
-  Holder* const end = begin + run.holder_count;
-  Holder* const at = run.holder_count <= 8
-                         ? std::find_if(begin, end, [worker](const Holder& one) { return one.worker >= worker; })
-                         : std::lower_bound(begin, end, worker, [](const Holder& one, std::uint32_t wanted) {
-                             return one.worker < wanted;
-                           });
-  return at != end && at->worker == worker ? at : nullptr;
-}
-
-Holder& RunTree::add_holder(Run& run, std::uint32_t worker, std::uint32_t cutoff) {
-  const std::uint32_t capacity = run.holder_capacity == 0 ? Run::kInlineHolders : run.holder_capacity;
-  if (run.holder_count == capacity) {
-    const std::uint32_t larger = capacity + capacity / 2 + 1;
-    auto* const many = new Holder[larger];
-    std::copy_n(run.holders(), run.holder_count, many);
-    if (run.holder_capacity != 0) delete[] run.many;
-    array_bytes_ += holder_bytes(larger) - holder_bytes(run.holder_capacity);
-    run.many = many;
-    run.holder_capacity = narrow(larger);
-  }
-  Holder* at = run.holders() + run.holder_count++;
-  for (; at != run.holders() && at[-1].worker > worker; --at) *at = at[-1];
-  *at = {narrow(worker), narrow(cutoff), 0};
-  return *at;
-}
-
-void RunTree::remove_holder(Run& run, Holder* holder) noexcept {
-  std::copy(holder + 1, run.holders() + run.holder_count, holder);
-  --run.holder_count;
-  if (run.holder_capacity == 0 || run.holder_count > Run::kInlineHolders - 2) return;
-  Holder* const many = run.many;
-  array_bytes_ -= holder_bytes(run.holder_capacity);
-  run.holder_capacity = 0;
-  std::copy_n(many, run.holder_count, run.few);
-  delete[] many;
-}
-
-/// A holder's cutoff was `from` and is less now.
-void RunTree::cut(Run& run, std::uint32_t from) noexcept {
-  if (from < run.max_cutoff) return;
-  run.max_cutoff = 0;
-  for (std::uint32_t i = 0; i < run.holder_count; ++i)
-    run.max_cutoff = std::max(run.max_cutoff, run.holders()[i].cutoff);
-}
-
-bool RunTree::reaches_start(const Run& run, std::uint32_t worker) noexcept {
-  if (run.parent == kNoRun) return true;
-  const Holder* const above = holder(at(run.parent), worker);
-  return above != nullptr && above->cutoff >= run.parent_offset;
-}
-
-bool RunTree::holds(std::uint32_t worker, Place place) const noexcept {
-  Run& run = const_cast<RunTree*>(this)->at(place.run);
-  if (place.offset < run.max_cutoff) {
-    const Holder* const known = holder(run, worker);
-    if (known != nullptr && place.offset < known->cutoff) return true;
-  }
-  if (!run.has_gaps || gaps_of(worker) == 0) return false;
-  const Gaps& gaps = gaps_.find(place.run)->second;
-  return std::any_of(gaps.begin(), gaps.end(), [&](const Gap& gap) {
-    return gap.worker == worker && gap.first <= place.offset && place.offset < gap.last;
-  });
-}
-
-bool RunTree::held(Place place) const noexcept {
-  const Run& run = at(place.run);
-  if (place.offset < run.max_cutoff) return true;
-  if (!run.has_gaps) return false;
-  const Gaps& gaps = gaps_.find(place.run)->second;
-  return std::any_of(gaps.begin(), gaps.end(),
-                     [&](const Gap& gap) { return gap.first <= place.offset && place.offset < gap.last; });
-}
-
-bool RunTree::in(std::uint32_t worker, RunId id) const noexcept {
-  if (id >= chunks_.size() * kChunkRuns) return false;
-  Run& run = const_cast<RunTree*>(this)->at(id);
-  if (holder(run, worker) != nullptr) return true;
-  if (!run.has_gaps) return false;
-  const Gaps& gaps = gaps_.find(id)->second;
-  return std::any_of(gaps.begin(), gaps.end(), [worker](const Gap& gap) { return gap.worker == worker; });
-}
-
-void RunTree::hold(std::uint32_t worker, RunId id, std::uint32_t first, std::uint32_t last,
-                   std::vector<Range>& already) {
-  Run& run = at(id);
-  const Holder* const known = holder(run, worker);
-  const std::uint32_t cutoff = known == nullptr ? 0 : known->cutoff;
-  // What it held before: blocks that it reaches, and those in gaps. (Both are rare: two engine hashes for one block.)
-  if (first < cutoff) already.push_back({first, std::min(last, cutoff)});
-  if (run.has_gaps && gaps_of(worker) != 0) {
-    for (const Gap& gap : gaps_.find(id)->second) {
-      if (gap.worker == worker && gap.first < last && gap.last > first) {
-        already.push_back({std::max<std::uint32_t>(first, gap.first), std::min<std::uint32_t>(last, gap.last)});
-      }
-    }
-  }
-  if (first <= cutoff && (cutoff != 0 || reaches_start(run, worker))) {
-    if (last > cutoff) reach(id, worker, last);
-  } else {
-    add_gap(id, worker, first, last);
-    settle(id);
-  }
-}
-
-void RunTree::reach(RunId id, std::uint32_t worker, std::uint32_t cutoff) {
-  struct Step {
-    RunId run;
-    std::uint32_t cutoff;
-  };
-  kthena::detail::SmallVector<Step, 8> steps = {{id, cutoff}};
-  while (!steps.empty()) {
-    const Step step = steps.back();
-    steps.pop_back();
-    Run& run = at(step.run);
-    Holder* known = holder(run, worker);
-    const std::uint32_t before = known == nullptr ? 0 : known->cutoff;
-    std::uint32_t after = step.cutoff;
-    if (run.has_gaps && gaps_of(worker) != 0) {
-      // Gaps that the reach comes to, or covers, are none any more.
-      auto it = gaps_.find(step.run);
-      Gaps& gaps = it->second;
-      for (std::size_t i = 0; i < gaps.size();) {
-        if (gaps[i].worker == worker && gaps[i].first <= after) {
-          after = std::max<std::uint32_t>(after, gaps[i].last);
-          gaps.erase(gaps.begin() + static_cast<std::ptrdiff_t>(i));
-          --gaps_of_[worker];
-        } else {
-          ++i;
-        }
-      }
-      keep_gaps(step.run, gaps);
-    }
-    if (known == nullptr) {
-      add_holder(run, worker, after);
-      if (run.parent != kNoRun) ++holder(at(run.parent), worker)->children;
-    } else {
-      known->cutoff = narrow(after);
-    }
-    run.max_cutoff = std::max(run.max_cutoff, narrow(after));
-    settle(step.run);
-    if (gaps_of(worker) == 0 || run.deepest_child <= before) continue;
-    for (RunId child = run.first_child; child != kNoRun; child = at(child).next_sibling) {
-      const Run& below = at(child);
-      if (!below.has_gaps || below.parent_offset <= before || below.parent_offset > after) continue;
-      const std::uint32_t end = take_gap(child, worker, 0);
-      if (end != 0) steps.push_back({child, end});
-    }
-  }
-}
-
-void RunTree::release(std::uint32_t worker, RunId id, std::uint32_t first, std::uint32_t last) {
-  Run& run = at(id);
-  forget_tiers(id, worker, first, last);
-  Holder* const known = holder(run, worker);
-  const std::uint32_t cutoff = known == nullptr ? 0 : known->cutoff;
-  if (last > cutoff) {
-    remove_gap(id, worker, first, last);
-  } else {
-    const std::uint32_t reached_children = known->children;
-    if (last < cutoff) add_gap(id, worker, last, cutoff);
-    if (first != 0) {
-      known->cutoff = narrow(first);
-    } else {
-      remove_holder(run, known);
-      Holder* const above = run.parent == kNoRun ? nullptr : holder(at(run.parent), worker);
-      if (above != nullptr) --above->children;
-    }
-    cut(run, cutoff);
-    if (reached_children != 0) unreach_children(id, worker, first, reached_children);
-  }
-  settle(id);
-}
-
-void RunTree::unreach_children(RunId id, std::uint32_t worker, std::uint32_t cutoff, std::uint32_t reached_children) {
-  struct Step {
-    RunId run;
-    std::uint32_t cutoff;
-    std::uint32_t reached_children;
-  };
-  kthena::detail::SmallVector<Step, 8> steps = {{id, cutoff, reached_children}};
-  while (!steps.empty()) {
-    const Step step = steps.back();
-    steps.pop_back();
-    std::uint32_t left = step.reached_children;
-    for (RunId child = at(step.run).first_child; child != kNoRun && left != 0; child = at(child).next_sibling) {
-      Run& run = at(child);
-      Holder* const known = holder(run, worker);
-      if (known == nullptr) continue;
-      --left;
-      if (run.parent_offset <= step.cutoff) continue;
-      const std::uint32_t before = known->cutoff;
-      if (known->children != 0) steps.push_back({child, 0, known->children});
-      remove_holder(run, known);
-      cut(run, before);
-      add_gap(child, worker, 0, before);
-      settle(child);
-      if (Holder* const above = holder(at(step.run), worker); above != nullptr) --above->children;
-    }
-  }
-}
-
-void RunTree::drop(std::uint32_t worker, RunId id) {
-  Run& run = at(id);
-  forget_tiers(id, worker, 0, run.length);
-  if (Holder* const known = holder(run, worker); known != nullptr) {
-    const std::uint32_t before = known->cutoff;
-    remove_holder(run, known);
-    cut(run, before);
-  }
-  if (run.has_gaps) {
-    Gaps& gaps = gaps_.find(id)->second;
-    const auto erased = std::erase_if(gaps, [worker](const Gap& gap) { return gap.worker == worker; });
-    if (erased != 0) gaps_of_[worker] -= static_cast<std::uint32_t>(erased);
-    keep_gaps(id, gaps);
-  }
-  settle(id);
-}
-
-// ---- gaps
-
-void RunTree::add_gap(RunId id, std::uint32_t worker, std::uint32_t first, std::uint32_t last) {
-  if (gaps_of_.size() <= worker) gaps_of_.resize(worker + 1);
-  Gaps& gaps = gaps_[id];
-  at(id).has_gaps = true;
-  auto it = std::find_if(gaps.begin(), gaps.end(), [&](const Gap& gap) {
-    return gap.worker > worker || (gap.worker == worker && gap.last >= first);
-  });
-  const auto begin = it;
-  for (; it != gaps.end() && it->worker == worker && it->first <= last; ++it) {
-    first = std::min<std::uint32_t>(first, it->first);
-    last = std::max<std::uint32_t>(last, it->last);
-    --gaps_of_[worker];
-  }
-  gaps.insert(gaps.erase(begin, it), Gap{narrow(worker), narrow(first), narrow(last)});
-  ++gaps_of_[worker];
-}
-
-void RunTree::remove_gap(RunId id, std::uint32_t worker, std::uint32_t first, std::uint32_t last) {
-  Gaps& gaps = gaps_.find(id)->second;
-  const auto it =
-      std::find_if(gaps.begin(), gaps.end(), [&](const Gap& gap) { return gap.worker == worker && gap.last >= last; });
-  const Gap gap = *it;
-  if (gap.first == first && gap.last == last) {
-    gaps.erase(it);
-    --gaps_of_[worker];
-  } else if (gap.first == first) {
-    it->first = narrow(last);
-  } else {
-    it->last = narrow(first);
-    if (gap.last != last) {
-      gaps.insert(it + 1, Gap{gap.worker, narrow(last), gap.last});
-      ++gaps_of_[worker];
-    }
-  }
-  keep_gaps(id, gaps);
-}
-
-std::uint32_t RunTree::take_gap(RunId id, std::uint32_t worker, std::uint32_t first) {
-  Gaps& gaps = gaps_.find(id)->second;
-  const auto it = std::find_if(gaps.begin(), gaps.end(),
-                               [&](const Gap& gap) { return gap.worker == worker && gap.first == first; });
-  if (it == gaps.end()) return first;
-  const std::uint32_t last = it->last;
-  gaps.erase(it);
-  --gaps_of_[worker];
-  keep_gaps(id, gaps);
-  return last;
-}
-
-void RunTree::keep_gaps(RunId id, Gaps& gaps) {
-  if (!gaps.empty()) return;
-  gaps_.erase(id);
-  at(id).has_gaps = false;
-}
-
-// ---- tiers
-
-void RunTree::set_tier(std::uint32_t worker, Place place, std::uint32_t tier) {
-  if (tier == 0) return forget_tiers(place.run, worker, place.offset, place.offset + 1);
-  if (slow_of_.size() <= worker) slow_of_.resize(worker + 1);
-  std::vector<Slow>& all = slow_[place.run];
-  at(place.run).has_slow = true;
-  const auto it =
-      std::lower_bound(all.begin(), all.end(), std::pair(worker, place.offset), [](const Slow& one, const auto& key) {
-        return std::pair<std::uint32_t, std::uint32_t>(one.worker, one.offset) < key;
-      });
-  if (it != all.end() && it->worker == worker && it->offset == place.offset) {
-    it->tier = narrow(tier);
-    return;
-  }
-  all.insert(it, Slow{narrow(worker), narrow(place.offset), narrow(tier)});
-  ++slow_of_[worker];
-}
-
-void RunTree::forget_tiers(RunId id, std::uint32_t worker, std::uint32_t first, std::uint32_t last) {
-  if (slow_of(worker) == 0 || !at(id).has_slow) return;
-  std::vector<Slow>& all = slow_.find(id)->second;
-  slow_of_[worker] -= static_cast<std::uint32_t>(std::erase_if(
-      all, [&](const Slow& one) { return one.worker == worker && one.offset >= first && one.offset < last; }));
-  if (!all.empty()) return;
-  slow_.erase(id);
-  at(id).has_slow = false;
-}
-
 std::size_t RunTree::gap_blocks() const noexcept {
   std::size_t blocks = 0;
   for (const auto& [run, gaps] : gaps_) {
@@ -586,12 +319,12 @@ std::size_t RunTree::gap_blocks() const noexcept {
 }
 
 std::size_t RunTree::heap_bytes() const noexcept {
-  std::size_t bytes = edges_.heap_bytes() + kthena::detail::heap_bytes(chunks_) + kthena::detail::heap_bytes(gaps_) +
-                      kthena::detail::heap_bytes(gaps_of_) + chunks_.size() * (kChunkRuns * sizeof(Run) + kLine) +
-                      array_bytes_;
+  std::size_t bytes = edges_.heap_bytes() + run_limit() * sizeof(Run) + (chunks_ == nullptr ? 0 : chunks_->bytes()) +
+                      array_bytes_ + reclaimer_.bytes() + kthena::detail::heap_bytes(gaps_) +
+                      kthena::detail::heap_bytes(gaps_of_) + slow_.heap_bytes() + kthena::detail::heap_bytes(slow_of_);
   for (const auto& [run, gaps] : gaps_) bytes += kthena::detail::heap_bytes(gaps);
-  bytes += kthena::detail::heap_bytes(slow_) + kthena::detail::heap_bytes(slow_of_);
-  for (const auto& [run, slow] : slow_) bytes += kthena::detail::heap_bytes(slow);
+  decltype(slow_)::Cursor all;
+  (void)slow_.visit(all, ~std::size_t{0}, [&bytes](const SlowRef& ref) { bytes += ref.list->bytes(); });
   return bytes;
 }
 

@@ -1,7 +1,7 @@
 // src/prefix/run_tree.hpp
 //
 // RunTree: every distinct prompt prefix that somebody holds, as a tree of runs. A run is a stretch of consecutive blocks of one chain:
-// their content hashes in one array, behind them a cumulative checkpoint at each depth that is a multiple of 16, and the workers that
+// their content hashes in one array, before them a cumulative checkpoint at each depth that is a multiple of 16, and the workers that
 // hold its first blocks. Runs are never split: where a chain parts from a run in the middle, a child run hangs off that offset, so the
 // place (run, offset) of a block never changes while someone holds it.
 //
@@ -14,84 +14,31 @@
 //   Cost     find: about six cache lines per run. hold, release: O(1) per stretch of blocks when a worker fills and evicts from the tail; a
 //            hole in the middle costs O(children of the runs below in which the worker reaches something).
 //   Memory   8.5 bytes per block, 128 bytes per run with up to 6 holders, 8 bytes per further holder.
+//
+//   Threads  One writer, and any number of lookups beside it that take no lock and wait for nothing:
+//            - What a lookup holds in its hands is not freed or given another meaning (Reclaimer), so it may be late, but never lost.
+//            - A worker's cutoff in a run is one atomic word. In a cascade through several runs the order is such that at each moment a walk
+//              finds what was true before it or after it: parents lose their holder first, and gain it last.
+//            - What would put together parts of two moments is counted in Run::changes: in a cascade, between a parent's change and its
+//              children's; when a tail was cut off, before its places are used again; before a jump over a gap, and before slots are used
+//              anew; before and after a change of tiers. unchanged() adds up the counts of the runs on the way; a lookup whose sum is another
+//              one walks again.
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/containers.hpp"
 #include "kthena/base/hash.hpp"
+#include "prefix/reclaimer.hpp"
+#include "prefix/run.hpp"
 #include "prefix/tag_table.hpp"
 
 namespace kthena::prefix::detail {
-
-using RunId = std::uint32_t;
-inline constexpr RunId kNoRun = 0xFFFFFFFFu;
-
-/// One block's place. run == kNoRun: before the first block of a prompt.
-struct Place {
-  RunId run = kNoRun;
-  std::uint32_t offset = 0;
-
-  friend bool operator==(const Place&, const Place&) = default;
-};
-
-/// `count` places one after another.
-struct Stretch {
-  RunId run = kNoRun;
-  std::uint32_t offset = 0;
-  std::uint32_t count = 0;
-};
-
-/// A worker in the list of a run's holders.
-struct Holder {
-  std::uint16_t worker = 0;
-  std::uint16_t cutoff = 0;    ///< leading blocks of the run that it reaches, > 0
-  std::uint32_t children = 0;  ///< child runs in which it reaches something
-};
-
-struct Run {
-  static constexpr std::uint32_t kInlineHolders = 6;
-
-  // The first line says whether a query matches.
-  std::uint64_t first = 0;  ///< content of the first block
-  std::uint64_t namespace_key = 0;
-  std::uint64_t last_checkpoint = 0;  ///< if there is one
-  std::uint64_t* blocks = nullptr;    ///< `capacity` contents, then checkpoints
-  RunId parent = kNoRun;              ///< of a free run: the next free one
-  std::uint32_t start = 0;            ///< blocks before the first one
-  std::uint16_t parent_offset = 0;    ///< blocks of the parent before the first one
-  std::uint16_t length = 0;
-  std::uint16_t capacity = 0;
-  std::uint16_t holder_count = 0;
-  std::uint16_t holder_capacity = 0;  ///< 0: they are in `few`
-  std::uint16_t max_cutoff = 0;
-  std::uint16_t held = 0;           ///< blocks that some worker holds
-  std::uint16_t deepest_child = 0;  ///< largest parent_offset of a child
-  std::uint32_t children = 0;
-  RunId first_child = kNoRun;
-  // The second line says who holds it.
-  union {
-    Holder few[kInlineHolders];
-    Holder* many;
-  };
-  std::uint32_t children_at_deepest = 0;
-  RunId next_sibling = kNoRun;
-  RunId previous_sibling = kNoRun;
-  bool has_gaps = false;
-  bool has_slow = false;  ///< some blocks are not in the fastest tier
-
-  Run() noexcept : few{} {}
-  [[nodiscard]] const Holder* holders() const noexcept { return holder_capacity == 0 ? few : many; }
-  [[nodiscard]] Holder* holders() noexcept { return holder_capacity == 0 ? few : many; }
-  /// Number of the first checkpoint that the run keeps: checkpoint k stands at depth 16 * (k + 1).
-  [[nodiscard]] std::uint32_t first_checkpoint() const noexcept { return start / 16; }
-};
-static_assert(sizeof(Run) == 128 && offsetof(Run, few) == 64);
 
 class RunTree {
  public:
@@ -132,12 +79,6 @@ class RunTree {
   [[nodiscard]] std::uint32_t slow_of(std::uint32_t worker) const noexcept {
     return worker < slow_of_.size() ? slow_of_[worker] : 0;
   }
-  /// Calls visit(worker, offset, tier) for blocks of a run that are not in tier 0, by worker and offset.
-  template <class Visit>
-  void for_each_slow(const Run& run, RunId id, Visit&& visit) const noexcept {
-    if (!run.has_slow) return;
-    for (const Slow& slow : slow_.find(id)->second) visit(slow.worker, slow.offset, slow.tier);
-  }
   /// Whether the worker, or anyone, holds the block.
   [[nodiscard]] bool holds(std::uint32_t worker, Place place) const noexcept;
   [[nodiscard]] bool held(Place place) const noexcept;
@@ -145,8 +86,13 @@ class RunTree {
   [[nodiscard]] bool in(std::uint32_t worker, RunId run) const noexcept;
   /// Frees everything.
   void clear() noexcept;
+  /// Frees memory that lookups may have had in their hands. Unless `all`, only when there is enough of it to be worth a look.
+  void collect(bool all) { reclaimer_.collect(this, all); }
 
-  // ---- lookup
+  // ---- lookup: what follows, and reading(), may be called beside the writer
+
+  /// To be held while a lookup is under way.
+  [[nodiscard]] Reclaimer::Reading reading() const noexcept { return reclaimer_.read(); }
 
   /// A query on its way down.
   struct Walker {
@@ -157,6 +103,10 @@ class RunTree {
     std::size_t depth = 0;                       ///< blocks before it
     RunId run = kNoRun;                          ///< before arrive(): where it came from
     std::uint32_t offset = 0;                    ///< blocks of that run before the edge
+    const Run* at = nullptr;                     ///< the run, after arrive()
+    RunId deepest = kNoRun;                      ///< the last run it was in
+    std::uint64_t changes = 0;                   ///< of the runs that it was in, added up
+    std::uint64_t era = 0;
     bool ended = false;
 
     [[nodiscard]] bool walking() const noexcept { return !ended; }
@@ -164,13 +114,26 @@ class RunTree {
   /// True if there is something to walk: then arrive() and step() in turn, until step() is false or arrive() has ended it.
   bool start(Walker& walker) const noexcept;
   void arrive(Walker& walker) const noexcept;
-  /// Calls visit(run, matched) with the blocks of the run that match; it says whether to go on to the child behind them.
+  /// Calls visit(run, matched, id) with the blocks of the run that match; it says whether to go on to the child behind them.
   template <class Visit>
   bool step(Walker& walker, Visit&& visit) const noexcept;
-  /// All steps of one query.
+  /// All steps of a walker that was just made.
   template <class Visit>
-  void walk(std::uint64_t namespace_key, std::span<const std::uint64_t> contents, const std::uint64_t* checkpoints,
-            Visit&& visit) const noexcept;
+  void walk(Walker& walker, Visit&& visit) const noexcept;
+  /// Whether what the walker saw belongs together. If not, it has to walk again.
+  [[nodiscard]] bool unchanged(const Walker& walker) const noexcept;
+
+  /// Calls visit(worker, offset, tier) for blocks of a run that are not in tier 0, by worker and offset.
+  template <class Visit>
+  void for_each_slow(RunId run, Visit&& visit) const noexcept {
+    const auto found = slow_.read(slow_.upper().hash(run), [run](SlowRef ref) { return ref.list->owner == run; });
+    if (!found) return;
+    const std::uint32_t count = load(found->list->count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const Slow slow = load(found->list->slots()[i]);
+      if (!slow.vacant()) visit(std::uint32_t{slow.worker}, std::uint32_t{slow.offset}, slow.tier);
+    }
+  }
 
   // ---- what there is
 
@@ -188,9 +151,9 @@ class RunTree {
   template <class Visit>
   void for_each_holder(Place place, Visit&& visit) const noexcept {
     const Run& run = at(place.run);
-    for (std::uint32_t i = 0; i < run.holder_count; ++i) {
-      if (place.offset < run.holders()[i].cutoff) visit(std::uint32_t{run.holders()[i].worker});
-    }
+    detail::for_each_holder(run, [&](const Holder& holder) {
+      if (place.offset < holder.cutoff) visit(std::uint32_t{holder.worker});
+    });
     if (!run.has_gaps) return;
     for (const Gap& gap : gaps_.find(place.run)->second) {
       if (gap.first <= place.offset && place.offset < gap.last) visit(std::uint32_t{gap.worker});
@@ -200,12 +163,22 @@ class RunTree {
  private:
   static constexpr std::uint32_t kChunkRuns = 128;
 
-  struct Edge {
+  struct alignas(8) Edge {
     RunId run;
     std::uint32_t upper_hash;
   };
   struct EdgeUpperHash {
     std::uint32_t operator()(const Edge& edge) const noexcept { return edge.upper_hash; }
+  };
+  struct SlowRef {
+    SlowList* list;
+  };
+  struct SlowUpperHash {
+    std::uint64_t secret = 0;
+    [[nodiscard]] std::uint64_t hash(RunId run) const noexcept { return mix64(run ^ secret); }
+    std::uint32_t operator()(const SlowRef& ref) const noexcept {
+      return static_cast<std::uint32_t>(hash(ref.list->owner) >> 32);
+    }
   };
   /// Blocks first .. last-1 of a run that a worker holds and does not reach. In a run's list they are disjoint, do not touch, and are
   /// sorted by worker and place.
@@ -215,15 +188,27 @@ class RunTree {
     std::uint16_t last;
   };
   using Gaps = std::vector<Gap>;
-  /// A block that a worker holds, but not in tier 0. Sorted by worker and offset.
-  struct Slow {
-    std::uint16_t worker;
-    std::uint16_t offset;
-    std::uint16_t tier;
+
+  /// Runs do not move: they are in chunks, and a table that is replaced when it is full says where those are.
+  struct Chunks {
+    std::size_t count;  // [loaded]
+    std::size_t capacity;
+
+    [[nodiscard]] Run** runs() const noexcept { return reinterpret_cast<Run**>(const_cast<Chunks*>(this) + 1); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return sizeof(Chunks) + capacity * sizeof(Run*); }
   };
 
-  [[nodiscard]] Run& at(RunId run) noexcept { return chunks_[run / kChunkRuns].runs[run % kChunkRuns]; }
-  [[nodiscard]] const Run& at(RunId run) const noexcept { return chunks_[run / kChunkRuns].runs[run % kChunkRuns]; }
+  /// For the writer, and for what readers do not do.
+  [[nodiscard]] Run& at(RunId run) const noexcept { return chunks_->runs()[run / kChunkRuns][run % kChunkRuns]; }
+  [[nodiscard]] RunId run_limit() const noexcept {
+    return chunks_ == nullptr ? 0 : static_cast<RunId>(chunks_->count * kChunkRuns);
+  }
+  /// For lookups: null if everything was cleared meanwhile. The run may be another one then, until unchanged() says so.
+  [[nodiscard]] const Run* peek(RunId run) const noexcept {
+    const Chunks* const chunks = load(chunks_);
+    if (chunks == nullptr || run / kChunkRuns >= load(chunks->count)) return nullptr;
+    return chunks->runs()[run / kChunkRuns] + run % kChunkRuns;
+  }
 
   [[nodiscard]] std::uint64_t root_hash(std::uint64_t namespace_key, std::uint64_t content) const noexcept {
     return combine64(root_secret_ ^ namespace_key, content) & edge_mask_;
@@ -233,42 +218,59 @@ class RunTree {
     return combine64(child_secret_ ^ place, content) & edge_mask_;
   }
   [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, std::uint64_t content) const noexcept {
-    const Edge* const edge = edges_.find(hash, [&](const Edge& one) {
+    const auto edge = edges_.read(hash, [&](const Edge& one) {
       if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
-      const Run& run = at(one.run);
-      __builtin_prefetch(run.few);
-      return run.first == content && run.namespace_key == namespace_key && run.parent == kNoRun;
+      const Run* const run = peek(one.run);
+      if (run == nullptr) return false;
+      __builtin_prefetch(run->few);
+      return run->first == content && run->namespace_key == namespace_key && run->parent == kNoRun;
     });
-    return edge == nullptr ? kNoRun : edge->run;
+    return edge ? edge->run : kNoRun;
   }
   [[nodiscard]] RunId find_child(std::uint64_t hash, RunId parent, std::uint32_t offset,
                                  std::uint64_t content) const noexcept {
-    const Edge* const edge = edges_.find(hash, [&](const Edge& one) {
+    const auto edge = edges_.read(hash, [&](const Edge& one) {
       if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
-      const Run& run = at(one.run);
-      __builtin_prefetch(run.few);
-      return run.first == content && run.parent == parent && run.parent_offset == offset;
+      const Run* const run = peek(one.run);
+      if (run == nullptr) return false;
+      __builtin_prefetch(run->few);
+      return run->first == content && run->parent == parent && run->parent_offset == offset;
     });
-    return edge == nullptr ? kNoRun : edge->run;
+    return edge ? edge->run : kNoRun;
   }
-  [[nodiscard]] static std::uint32_t match(const Run& run, std::span<const std::uint64_t> contents,
+  [[nodiscard]] static std::uint32_t match(const Run& run, std::uint32_t changes,
+                                           std::span<const std::uint64_t> contents,
                                            const std::uint64_t* checkpoints) noexcept;
 
-  RunId create(Place parent, std::uint32_t offset, std::uint64_t namespace_key, std::uint64_t content,
-               std::uint64_t hash);
+  RunId create(Place parent, std::uint32_t offset, std::uint64_t namespace_key, std::uint64_t content);
+  void make_chunk();
+  /// The run can be found from now on.
+  void publish(RunId id, std::uint64_t hash);
   std::uint32_t append(RunId id, std::span<const std::uint64_t> contents);
   void reserve(Run& run, std::uint32_t capacity);
-  void add_checkpoints(RunId id, std::uint32_t old_length);
-  [[nodiscard]] std::uint64_t checkpoint_at(RunId id, std::uint32_t depth) const noexcept;
+  void add_checkpoints(RunId id, std::uint32_t old_length, std::uint32_t length);
+  [[nodiscard]] std::uint64_t checkpoint_at(RunId id, std::uint32_t depth) noexcept;
   void free_run(RunId id);
+  /// A Reclaimer::Free: the run with this number may be used again.
+  static void recycle(void* owner, void* memory) noexcept;
+  void retire_blocks(Run& run);
   void settle(RunId id);
   [[nodiscard]] static std::uint32_t held_of(const Run& run, const Gaps* gaps) noexcept;
 
-  [[nodiscard]] Holder* holder(Run& run, std::uint32_t worker) const noexcept;
-  Holder& add_holder(Run& run, std::uint32_t worker, std::uint32_t cutoff);
-  void remove_holder(Run& run, Holder* holder) noexcept;
+  /// To be called before a lookup can see the first part of a change that it must not overlook.
+  static void note_change(Run& run) noexcept { store(run.changes, run.changes + 1); }
+  [[nodiscard]] static Holder* holder(Run& run, std::uint32_t worker) noexcept;
+  [[nodiscard]] static const Holder* holder(const Run& run, std::uint32_t worker) noexcept {
+    return holder(const_cast<Run&>(run), worker);
+  }
+  void add_holder(Run& run, Holder holder);
+  void remove_holder(Run& run, Holder* holder);
+  void set_list(Run& run, HolderList* list);
+  static void set_cutoff(Holder& holder, std::uint32_t cutoff) noexcept;
+  /// The worker's holder in the parent, which it has, counts so many more children.
+  void add_children(RunId parent, std::uint32_t worker, std::uint32_t more) noexcept;
   static void cut(Run& run, std::uint32_t from) noexcept;
-  [[nodiscard]] bool reaches_start(const Run& run, std::uint32_t worker) noexcept;
+  [[nodiscard]] bool reaches_start(const Run& run, std::uint32_t worker) const noexcept;
 
   void add_gap(RunId id, std::uint32_t worker, std::uint32_t first, std::uint32_t last);
   void remove_gap(RunId id, std::uint32_t worker, std::uint32_t first, std::uint32_t last);
@@ -279,6 +281,7 @@ class RunTree {
     return worker < gaps_of_.size() ? gaps_of_[worker] : 0;
   }
 
+  [[nodiscard]] SlowRef* slow_list(RunId id) noexcept;
   void forget_tiers(RunId id, std::uint32_t worker, std::uint32_t first, std::uint32_t last);
 
   /// The worker now reaches `cutoff` blocks of the run; what follows on in children is reached as well.
@@ -286,47 +289,56 @@ class RunTree {
   /// The worker no longer reaches children of the run beyond `cutoff`, nor what follows on in theirs.
   void unreach_children(RunId id, std::uint32_t worker, std::uint32_t cutoff, std::uint32_t reached_children);
 
-  struct Chunk {
-    std::unique_ptr<std::byte[]> memory;
-    Run* runs;  // in `memory`, at a cache line
-  };
-
+  mutable Reclaimer reclaimer_;
   std::uint64_t content_seed_;
   std::uint64_t root_secret_;
   std::uint64_t child_secret_;
   std::uint64_t edge_mask_;
-  TagTable<Edge, EdgeUpperHash> edges_;
-  std::vector<Chunk> chunks_;
+  TagTable<Edge, EdgeUpperHash, true> edges_;
+  Chunks* chunks_ = nullptr;  // [loaded]
+  std::uint64_t era_ = 0;     // counts how often everything was cleared [loaded]
   RunId free_ = kNoRun;
   RunId extended_ = kNoRun;  // settle() has not come yet
   kthena::detail::HashMap<RunId, Gaps> gaps_;
   std::vector<std::uint32_t> gaps_of_;  // by worker: gaps in the side table
-  kthena::detail::HashMap<RunId, std::vector<Slow>> slow_;
+  TagTable<SlowRef, SlowUpperHash, true> slow_;
   std::vector<std::uint32_t> slow_of_;  // by worker: blocks in that side table
   std::size_t runs_ = 0;
   std::size_t held_ = 0;
   std::size_t array_bytes_ = 0;
 };
 
-inline std::uint32_t RunTree::match(const Run& run, std::span<const std::uint64_t> contents,
+inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, std::span<const std::uint64_t> contents,
                                     const std::uint64_t* checkpoints) noexcept {
+  // The length before the array: one that grows is published with its array first. One that shrinks has counted a change in between.
+  std::uint32_t run_length = load(run.length);
+  std::uint64_t last_checkpoint = load(run.last_checkpoint);
+  const std::uint64_t* blocks = load(run.blocks);
+  while (load(run.changes) != changes) {
+    changes = load(run.changes);
+    run_length = load(run.length);
+    last_checkpoint = load(run.last_checkpoint);
+    blocks = load(run.blocks);
+  }
   const std::uint64_t* const wanted = contents.data() + run.start;
-  auto length = static_cast<std::uint32_t>(std::min<std::size_t>(run.length, contents.size() - run.start));
+  auto length = static_cast<std::uint32_t>(std::min<std::size_t>(run_length, contents.size() - run.start));
   std::uint32_t same = 1;  // the edge compared the first block
   if (checkpoints != nullptr) {
     const std::uint32_t first = run.first_checkpoint();
     const std::uint32_t last = (run.start + length) / 16;
     if (last > first) {
-      const std::uint64_t* const own = run.blocks + run.capacity - first;
-      if ((length == run.length ? run.last_checkpoint : own[last - 1]) == checkpoints[last - 1]) {
+      const auto own = [blocks, first](std::uint32_t k) {
+        return load_relaxed(blocks[-1 - static_cast<std::ptrdiff_t>(k - first)]);
+      };
+      if ((length == run_length ? last_checkpoint : own(last - 1)) == checkpoints[last - 1]) {
         same = std::max(same, 16 * last - run.start);
       } else {  // the first checkpoint that differs: all after it do
         std::uint32_t low = first;
         std::uint32_t high = last - 1;
-        if (low < high && own[high - 1] == checkpoints[high - 1]) low = high;
+        if (low < high && own(high - 1) == checkpoints[high - 1]) low = high;
         while (low < high) {
           const std::uint32_t middle = (low + high) / 2;
-          if (own[middle] == checkpoints[middle]) {
+          if (own(middle) == checkpoints[middle]) {
             low = middle + 1;
           } else {
             high = middle;
@@ -337,13 +349,14 @@ inline std::uint32_t RunTree::match(const Run& run, std::span<const std::uint64_
       }
     }
   }
-  while (same < length && run.blocks[same] == wanted[same]) ++same;
+  while (same < length && load_relaxed(blocks[same]) == wanted[same]) ++same;
   return same;
 }
 
 inline bool RunTree::start(Walker& walker) const noexcept {
   walker.ended = walker.contents.empty();
   if (walker.ended) return false;
+  walker.era = load(era_);
   walker.hash = root_hash(walker.namespace_key, walker.contents[0]);
   edges_.prefetch_tags(walker.hash);
   return true;
@@ -354,28 +367,31 @@ inline void RunTree::arrive(Walker& walker) const noexcept {
   const std::uint64_t content = walker.contents[walker.depth];
   walker.run = walker.run == kNoRun ? find_root(walker.hash, walker.namespace_key, content)
                                     : find_child(walker.hash, walker.run, walker.offset, content);
-  walker.ended = walker.run == kNoRun;
+  walker.at = walker.run == kNoRun ? nullptr : peek(walker.run);
+  walker.ended = walker.at == nullptr;
 }
 
 template <class Visit>
 bool RunTree::step(Walker& walker, Visit&& visit) const noexcept {
-  const Run& run = at(walker.run);
-  __builtin_prefetch(run.holders());
-  walker.offset = match(run, walker.contents, walker.checkpoints);
+  const Run& run = *walker.at;
+  const std::uint32_t changes = load(run.changes);
+  walker.changes += changes;
+  walker.deepest = walker.run;
+  if (const std::uintptr_t list = load_relaxed(run.holders); list > Run::kInlineHolders)
+    __builtin_prefetch(reinterpret_cast<const void*>(list));
+  walker.offset = match(run, changes, walker.contents, walker.checkpoints);
   walker.depth = std::size_t{run.start} + walker.offset;
-  walker.ended = walker.depth == walker.contents.size() || walker.offset > run.deepest_child;
+  walker.ended = walker.depth == walker.contents.size() || walker.offset > load(run.deepest_child);
   if (!walker.ended) {
     walker.hash = child_hash(walker.run, walker.offset, walker.contents[walker.depth]);
     edges_.prefetch_tags(walker.hash);
   }
-  if (!visit(run, walker.offset)) walker.ended = true;
+  if (!visit(run, walker.offset, walker.run)) walker.ended = true;
   return !walker.ended;
 }
 
 template <class Visit>
-void RunTree::walk(std::uint64_t namespace_key, std::span<const std::uint64_t> contents,
-                   const std::uint64_t* checkpoints, Visit&& visit) const noexcept {
-  Walker walker{namespace_key, contents, checkpoints};
+void RunTree::walk(Walker& walker, Visit&& visit) const noexcept {
   if (!start(walker)) return;
   for (;;) {
     arrive(walker);
@@ -383,10 +399,21 @@ void RunTree::walk(std::uint64_t namespace_key, std::span<const std::uint64_t> c
   }
 }
 
+inline bool RunTree::unchanged(const Walker& walker) const noexcept {
+  std::uint64_t changes = 0;
+  for (RunId id = walker.deepest; id != kNoRun;) {
+    const Run* const run = peek(id);
+    if (run == nullptr) return false;
+    changes += load(run->changes);
+    id = run->parent;
+  }
+  return changes == walker.changes && (walker.contents.empty() || load(era_) == walker.era);
+}
+
 template <class Counts>
 std::size_t RunTree::held_blocks(Counts&& counts) const noexcept {
   std::size_t blocks = 0;
-  for (RunId id = 0; id < chunks_.size() * kChunkRuns; ++id) {
+  for (RunId id = 0; id < run_limit(); ++id) {
     const Run& run = at(id);
     if (run.length == 0) continue;
     std::uint64_t bits[(kMaxLength + 63) / 64] = {};
@@ -394,10 +421,9 @@ std::size_t RunTree::held_blocks(Counts&& counts) const noexcept {
       for (std::uint32_t i = first; i < last; ++i) bits[i / 64] |= std::uint64_t{1} << (i % 64);
     };
     std::uint32_t cutoff = 0;
-    for (std::uint32_t i = 0; i < run.holder_count; ++i) {
-      const Holder& holder = run.holders()[i];
+    detail::for_each_holder(run, [&](const Holder& holder) {
       if (counts(holder.worker)) cutoff = std::max<std::uint32_t>(cutoff, holder.cutoff);
-    }
+    });
     mark(0, cutoff);
     if (run.has_gaps) {
       for (const Gap& gap : gaps_.find(id)->second) {

@@ -49,6 +49,11 @@ class DepthTable {
  public:
   /// `limit`: one more than the largest id that can have a depth, <= kMaxWorkers.
   DepthTable(std::span<const WorkerId> workers, std::size_t limit) noexcept : limit_(limit), asked_(limit) {
+    reset(workers);
+  }
+
+  /// As a new one for the same workers.
+  void reset(std::span<const WorkerId> workers) noexcept {
     for (const WorkerId worker : workers) {
       if (worker.value >= limit_) continue;
       asked_.insert(worker.value);

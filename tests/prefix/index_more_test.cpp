@@ -283,6 +283,7 @@ TEST_CASE("P1 find equals the oracle over very many random operations", "[.long]
 
 TEST_CASE("one table of engine hashes serves all workers, and workers that name blocks otherwise", "[prefix]") {
   PrefixIndex index = PrefixIndex::create({.shared_engine_hashes = true}).value();
+  const std::uint64_t base = index.stats().approximate_bytes;
   std::vector<WorkerId> workers;
   for (int i = 0; i < 8; ++i) workers.push_back(index.add_worker(std::to_string(i)).value());
   Hashes contents(5000);
@@ -314,5 +315,5 @@ TEST_CASE("one table of engine hashes serves all workers, and workers that name 
   CHECK(index.stats().unknown_removes == 2);
   for (const WorkerId worker : workers) REQUIRE(index.remove_worker(worker).ok());
   CHECK(index.stats().unique_blocks == 0);
-  CHECK(index.stats().approximate_bytes < 4096);
+  CHECK(index.stats().approximate_bytes < base + 1024);
 }

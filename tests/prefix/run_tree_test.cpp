@@ -31,13 +31,14 @@ Place hold(RunTree& tree, std::uint32_t worker, const Path& path) {
 
 std::uint32_t depth(const RunTree& tree, std::uint32_t worker, const Path& path) {
   std::uint32_t found = 0;
-  tree.walk(9, path, nullptr, [&](const Run& run, std::uint32_t matched) {
-    for (std::uint32_t i = 0; i < run.holder_count; ++i) {
-      const Holder& holder = run.holders()[i];
+  RunTree::Walker walker{9, path, nullptr};
+  tree.walk(walker, [&](const Run& run, std::uint32_t matched, RunId) {
+    for_each_holder(run, [&](const Holder& holder) {
       if (holder.worker == worker) found = run.start + std::min<std::uint32_t>(holder.cutoff, matched);
-    }
+    });
     return true;
   });
+  REQUIRE(tree.unchanged(walker));
   return found;
 }
 

@@ -20,7 +20,7 @@ void fail_allocations_after(std::size_t n) noexcept { allowed = n; }
 }  // namespace kthena::test
 
 // libkthena.so has no operator new of its own, so it uses these. The array forms of the standard library call them, those of
-// AddressSanitizer do not, so they are here as well; the aligned forms keep their own pairs: nothing here is over-aligned.
+// AddressSanitizer do not, so they are here as well.
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   ++calls;
   if (allowed != SIZE_MAX) {
@@ -43,6 +43,20 @@ void operator delete(void* memory) noexcept {
 }
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
 void operator delete(void* memory, const std::nothrow_t&) noexcept { operator delete(memory); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  ++calls;
+  if (allowed != SIZE_MAX && allowed-- == 0) {
+    allowed = 0;
+    throw std::bad_alloc();
+  }
+  const auto line = static_cast<std::size_t>(alignment);
+  void* const memory = std::aligned_alloc(line, (size + line - 1) / line * line);
+  if (memory == nullptr) throw std::bad_alloc();
+  live += malloc_usable_size(memory);
+  return memory;
+}
+void operator delete(void* memory, std::align_val_t) noexcept { operator delete(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { operator delete(memory); }
 void* operator new[](std::size_t size) { return operator new(size); }
 void operator delete[](void* memory) noexcept { operator delete(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { operator delete(memory); }
