@@ -154,9 +154,17 @@ Status PrefixIndex::apply(const KvEvent& event) {
 }
 
 PrefixQuery PrefixIndex::make_query(const Namespace& space) const {
+  return {namespace_key(space), options().block_tokens, options().seed};
+}
+
+std::uint64_t PrefixIndex::namespace_key(const Namespace& space) const noexcept {
   Namespace own = space;
   own.block_tokens = options().block_tokens;
-  return {namespace_key(own, options().seed), options().block_tokens, options().seed};
+  return kthena::namespace_key(own, options().seed);
+}
+
+std::uint64_t PrefixIndex::hash_block(std::span<const std::uint32_t> tokens) const noexcept {
+  return kthena::hash_block(tokens, options().seed);
 }
 
 PrefixIndexStats PrefixIndex::stats() const noexcept {

@@ -9,7 +9,9 @@
 //   Cost       find: about six cache lines per run of blocks on the way, no allocation: 0.1 us for 272 blocks. store/remove: O(blocks).
 //              Figures: docs/prefix-index.md.
 //   Source     own. The structure behind it may change, this interface stays.
-//   Threads    one writer; find is const and may run in many threads while nobody writes.
+//   Threads    one writer at a time, and any number of threads in find*(), make_query(), options() and worker_limit() beside it: they take no
+//              lock and wait for nothing. Each depth they give was true at some moment of the call. What else is const belongs to the
+//              writer, or to anybody while nobody writes.
 #pragma once
 
 #include <cstddef>
@@ -142,9 +144,14 @@ class PrefixIndex {
   /// namespace_key() of the same model, adapter, tenant, options().block_tokens and options().seed.
   [[nodiscard]] PrefixQuery make_query(const Namespace& space) const;
 
+  /// The key of `space` in events for this index; `space.block_tokens` is not looked at.
+  [[nodiscard]] std::uint64_t namespace_key(const Namespace& space) const noexcept;
+  /// The content hash of a block of options().block_tokens tokens in events for this index.
+  [[nodiscard]] std::uint64_t hash_block(std::span<const std::uint32_t> tokens) const noexcept;
+
   /// depths[w] = leading blocks of the query that worker w holds in any tier; 0 for workers that hold none, are not in use or are
-  /// masked out. `depths` has at least worker_limit() elements; all of them are written. `candidates` has one bit per worker
-  /// (word w / 64, bit w % 64); empty: all workers; bits beyond it count as 0.
+  /// masked out. All elements of `depths` are written; workers beyond them are left out, so worker_limit() elements are enough for all.
+  /// `candidates` has one bit per worker (word w / 64, bit w % 64); empty: all workers; bits beyond it count as 0.
   void find_by_worker(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
                       std::span<std::uint32_t> depths) const noexcept;
 
@@ -153,13 +160,13 @@ class PrefixIndex {
   void find(const PrefixQuery& query, std::span<const WorkerId> workers,
             std::span<std::uint32_t> depths) const noexcept;
 
-  /// The same for several queries, whose waits for memory overlap. depths[i * worker_limit() + w] belongs to queries[i]; `depths` has
-  /// queries.size() * worker_limit() elements. No pointer is null.
+  /// The same for several queries, whose waits for memory overlap. `depths` is a row per query, depths.size() / queries.size() wide, as
+  /// find_by_worker() writes it. No pointer is null.
   void find_batch(std::span<const PrefixQuery* const> queries, std::span<const std::uint64_t> candidates,
                   std::span<std::uint32_t> depths) const noexcept;
 
-  /// Depths by tier: depths[t * worker_limit() + w] = leading blocks of the query that worker w holds in tier t or in a faster one, so the row of
-  /// the slowest tier is what find() says. `depths` has kTiers * worker_limit() elements.
+  /// Depths by tier: `depths` is a row per tier, depths.size() / kTiers wide. Row t says of each worker how many leading blocks of the query it
+  /// holds in tier t or in a faster one, so the row of the slowest tier is what find_by_worker() says.
   void find_tiers(const PrefixQuery& query, std::span<const std::uint64_t> candidates,
                   std::span<std::uint32_t> depths) const noexcept;
   static constexpr std::size_t kTiers = 4;
