@@ -26,8 +26,9 @@ void Guesses::touch(RunId run, std::uint32_t first, std::uint32_t last, std::int
   }
   const std::uint32_t cursor = cursor_;
   (void)erase(run, first, last);
-  if (cursor != kNone && nodes_[cursor].segment.run == run && nodes_[cursor].segment.last == first) {
-    nodes_[cursor].segment.last = last;  // the same prompt, touched at the same time
+  if (cursor != kNone && nodes_[cursor].segment.run == run && nodes_[cursor].segment.last == first &&
+      nodes_[cursor].segment.touched_ns == now_ns) {
+    nodes_[cursor].segment.last = last;  // the same prompt goes on
     cursor_ = cursor;
     size_ += last - first;
     return;

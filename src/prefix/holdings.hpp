@@ -70,6 +70,9 @@ struct Worker {
   [[nodiscard]] Holding* find(std::uint64_t engine_hash, std::uint64_t hashed) noexcept {
     return blocks.find(hashed, [engine_hash](const Holding& one) { return one.engine_hash == engine_hash; });
   }
+  [[nodiscard]] const Holding* find(std::uint64_t engine_hash) const noexcept {
+    return const_cast<Worker*>(this)->find(engine_hash);
+  }
 
   bool in_use = false;
   bool slow_tiers = false;  ///< it stored something in another tier than the first

@@ -147,9 +147,7 @@ std::size_t PrefixIndex::State::drop(std::uint32_t id, std::size_t budget) {
     std::vector<Holding> held;
     detail::HoldingTable::Cursor all;
     (void)shared.visit(all, std::numeric_limits<std::size_t>::max(), [&](const Holding& name) {
-      if (!told(id, name.place())) return;
-      const auto own = worker.own_places.find(detail::place_key(name.place()));
-      if (own == worker.own_places.end() || own->second.shared) held.push_back(name);
+      if (told(id, name.place()) && under_shared_name(id, name.place())) held.push_back(name);
     });
     for (const Holding& name : held) {
       const std::uint64_t hashed = worker.hash.hash(name.engine_hash);

@@ -7,12 +7,15 @@
 //   index_expect.cpp  blocks that a worker is expected to hold
 //   index_names.cpp   what a worker means by an engine hash, and in which tiers
 //   index_find.cpp    lookups
+//   index_dump.cpp    all of it as bytes, and as events
+//   index_load.cpp    back from the bytes
 // An event of n blocks is the same as n events of one block, in order: every rule is about one block. Stretches of blocks that are plainly
 // new, or plainly gone, are told to the tree at once.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <string>
@@ -30,6 +33,17 @@ namespace kthena::prefix {
 namespace detail {
 
 class Ahead;
+class DumpReader;
+struct LoadedRuns;
+
+/// A run as a dump has it.
+struct DumpedRun {
+  RunId run = kNoRun;
+  RunId parent = kNoRun;
+  std::uint32_t parent_offset = 0;
+  std::uint64_t namespace_key = 0;
+  std::span<const std::uint64_t> contents;
+};
 
 /// The fastest of a set of tiers, which is not empty.
 constexpr std::uint32_t fastest(std::uint32_t tiers) noexcept {
@@ -91,6 +105,23 @@ struct PrefixIndex::State {
   std::size_t expire(std::size_t max_blocks);
   /// The last `count` blocks of the worker's oldest guesses go.
   void drop_guesses(std::uint32_t id, std::uint32_t count);
+  [[nodiscard]] std::vector<std::byte> dump() const;
+  /// Into a state that is new. After an error it is good for nothing.
+  Status load(std::span<const std::byte> bytes);
+  Status load_workers(detail::DumpReader& in);
+  Status load_runs(detail::DumpReader& in, detail::LoadedRuns& runs);
+  Status load_worker(detail::DumpReader& in, std::uint32_t id, const std::vector<detail::Holding>& all_names,
+                     detail::LoadedRuns& runs);
+  Status load_orphans(detail::DumpReader& in);
+  /// Whether the worker, which holds the block of a name in the shared table, does so under that name.
+  [[nodiscard]] bool under_shared_name(std::uint32_t id, detail::Place place) const {
+    const auto own = workers[id].own_places.find(detail::place_key(place));
+    return own == workers[id].own_places.end() || own->second.shared;
+  }
+  /// Runs in preorder, each with the number of its blocks that are needed; `needed` begins as what is needed for the blocks alone.
+  [[nodiscard]] std::vector<detail::DumpedRun> runs_in_order(std::vector<std::uint32_t>& needed) const;
+  void dump_events(std::uint32_t id, const std::function<void(const KvEvent&)>& sink) const;
+
   /// The worker holds a block, by an engine's word and not as a guess.
   [[nodiscard]] bool told(std::uint32_t id, detail::Place place) const noexcept {
     return tree.holds(id, place) && !workers[id].guesses.has(place);

@@ -147,6 +147,29 @@ class RunTree {
 
   // ---- for those who look at all of it
 
+  /// Calls visit(run, parent, parent_offset, namespace_key, contents) for each run, in no order. `parent`: kNoRun for a run that starts
+  /// prompts; `parent_offset`: blocks of the parent before the run.
+  template <class Visit>
+  void for_each_run(Visit&& visit) const {
+    for (RunId id = 0; id < chunks_.size() * kChunkRuns; ++id) {
+      const Run& run = at(id);
+      if (run.length == 0) continue;
+      visit(id, run.parent, std::uint32_t{run.parent_offset}, run.namespace_key,
+            std::span<const std::uint64_t>(run.blocks, run.length));
+    }
+  }
+  /// A new run with 1 .. kMaxLength contents behind `offset` blocks of `parent` (kNoRun: at the start of prompts), where none begins with the
+  /// same content. The caller sees to it that someone holds its last block or that a run hangs there, before anything else is settled there.
+  RunId add_run(RunId parent, std::uint32_t offset, std::uint64_t namespace_key,
+                std::span<const std::uint64_t> contents) {
+    const std::uint64_t hash =
+        parent == kNoRun ? root_hash(namespace_key, contents[0]) : child_hash(parent, offset, contents[0]);
+    const RunId id = create({parent, 0}, offset, namespace_key, contents[0], hash);
+    append(id, contents);
+    return id;
+  }
+  /// The run stays as it is until settle(), as after extend().
+  void open(RunId run) noexcept { extended_ = run; }
   /// Calls visit(worker) for each worker that holds the block, in no order.
   template <class Visit>
   void for_each_holder(Place place, Visit&& visit) const noexcept {

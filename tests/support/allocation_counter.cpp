@@ -10,12 +10,15 @@
 namespace {
 std::atomic<std::size_t> calls{0};
 std::atomic<std::size_t> live{0};
+std::atomic<std::size_t> most{0};
 std::atomic<std::size_t> allowed{SIZE_MAX};
 }  // namespace
 
 namespace kthena::test {
 std::size_t allocations() noexcept { return calls; }
 std::size_t live_bytes() noexcept { return live; }
+std::size_t most_live_bytes() noexcept { return most; }
+void forget_most_live_bytes() noexcept { most = live.load(); }
 void fail_allocations_after(std::size_t n) noexcept { allowed = n; }
 }  // namespace kthena::test
 
@@ -28,7 +31,10 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     --allowed;
   }
   void* const memory = std::malloc(size == 0 ? 1 : size);
-  if (memory != nullptr) live += malloc_usable_size(memory);
+  if (memory == nullptr) return nullptr;
+  const std::size_t now = live += malloc_usable_size(memory);
+  for (std::size_t before = most; before < now && !most.compare_exchange_weak(before, now);) {
+  }
   return memory;
 }
 void* operator new(std::size_t size) {

@@ -13,6 +13,9 @@ std::size_t allocations() noexcept;
 
 /// Bytes allocated by operator new and not freed, as the allocator rounds them.
 std::size_t live_bytes() noexcept;
+/// The most that these were since the start, or since they were forgotten.
+std::size_t most_live_bytes() noexcept;
+void forget_most_live_bytes() noexcept;
 
 /// The next `n` calls succeed, all after them fail. SIZE_MAX: none fails.
 void fail_allocations_after(std::size_t n) noexcept;

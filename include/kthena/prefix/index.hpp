@@ -16,10 +16,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kthena/base/ids.hpp"
 #include "kthena/base/kv_event.hpp"
@@ -177,6 +179,24 @@ class PrefixIndex {
                                std::span<const std::uint32_t> loads, const PickRule& rule = {}) const noexcept;
 
   [[nodiscard]] PrefixIndexStats stats() const noexcept;
+
+  /// All of it as bytes, the same on every machine: what load() takes. Removed workers are left out, as if sweep() were done. Equal states
+  /// give equal bytes: two indexes that were told the same events in the same order, or an index and what load() made of its dump. (How
+  /// prompts are cut into runs depends on that order.)
+  /// It holds hashes, not tokens, and does not tell the seed; who knows the seed can test it for prompts. Size: 8 bytes per distinct block and 17
+  /// per (worker, block), or 8 under a name in the shared table and 14 per name. Not while the writer writes.
+  [[nodiscard]] std::vector<std::byte> dump() const;
+  /// The index that was dumped: every later call does to it and answers what it does to the original, but for approximate_bytes.
+  /// kFailedPrecondition names the option that differs: block_tokens, seed and shared_engine_hashes must be equal, max_workers,
+  /// max_orphan_blocks and max_expected_blocks large enough for what is there. kInvalidArgument "byte 17: ..." for bytes that no dump has, and
+  /// as create() does. Any bytes are safe: memory stays below max_workers workers and 64 times the bytes.
+  static Result<PrefixIndex> load(std::span<const std::byte> bytes, const PrefixIndexOptions& options);
+
+  /// What a worker holds as events, for another index or another process: replayed in order into an index that had been told anything or
+  /// nothing of this worker, they give equal depths in every tier and equal orphans. Begins with AllBlocksCleared; then stores, parents
+  /// first, further tiers without contents, the orphans, and at last the removal of blocks that were stored only to place others
+  /// behind them, under hashes made up here. Guesses are left out. Events are borrowed for the call. kNotFound for a worker that is not in use.
+  Status dump_events(WorkerId worker, const std::function<void(const KvEvent&)>& sink) const;
 
  private:
   struct State;
