@@ -23,11 +23,11 @@ std::string BlockCache::fault() const {
   std::uint32_t held = 0;
   for (std::uint32_t content = 0; content < holder_.size(); ++content) {
     std::uint32_t block = holder_[content];
-    for (std::uint32_t copy = 0; block != kNone; block = blocks_[block].next_copy) {
+    for (std::uint32_t copy = 0; block != kNone; block = ring_[block].next) {
       if (copy++ > 0 && block == holder_[content]) break;
       const std::string name = "content " + std::to_string(content) + ", block " + std::to_string(block);
       if (blocks_[block].content != content) return name + ": it holds another";
-      if (blocks_[blocks_[block].next_copy].previous_copy != block) return name + ": the ring of copies is broken";
+      if (ring_[ring_[block].next].previous != block) return name + ": the ring of copies is broken";
       if (++held > holding) return name + ": the ring of copies does not close";
     }
   }

@@ -18,9 +18,11 @@ class BlockCache {
   static constexpr std::uint32_t kNone = 0xFFFFFFFFu;
 
   /// `blocks` physical blocks, all free; contents are 0..contents.
-  BlockCache(std::uint32_t blocks, std::uint32_t contents) : holder_(contents, kNone), blocks_(blocks + 1) {
+  BlockCache(std::uint32_t blocks, std::uint32_t contents)
+      : holder_(contents, kNone), blocks_(blocks + 1), ring_(blocks) {
     for (std::uint32_t i = 0; i <= blocks; ++i)
-      blocks_[i] = {i == blocks ? 0 : i + 1, i == 0 ? blocks : i - 1, 0, kNone, i, i};
+      blocks_[i] = {i == blocks ? 0 : i + 1, i == 0 ? blocks : i - 1, 0, kNone};
+    for (std::uint32_t i = 0; i < blocks; ++i) ring_[i] = {i, i};
     free_ = blocks;
   }
 
@@ -52,10 +54,11 @@ class BlockCache {
     blocks_[b.next].previous = sentinel();
     evicted = b.content;
     if (evicted != kNone) {
-      if (holder_[evicted] == taken) holder_[evicted] = b.next_copy == taken ? kNone : b.next_copy;
-      blocks_[b.previous_copy].next_copy = b.next_copy;
-      blocks_[b.next_copy].previous_copy = b.previous_copy;
-      b.next_copy = b.previous_copy = taken;
+      if (copies_ == 0 || ring_[taken].next == taken) {
+        holder_[evicted] = kNone;
+      } else {
+        drop_copy(taken, evicted);
+      }
     }
     b.content = kNone;
     b.references = 1;
@@ -71,21 +74,29 @@ class BlockCache {
       holder_[content] = block;
       return;
     }
-    Block& oldest = blocks_[holder_[content]];  // the copies are a ring: the youngest is before the oldest
-    b.next_copy = holder_[content];
-    b.previous_copy = oldest.previous_copy;
-    blocks_[oldest.previous_copy].next_copy = block;
-    oldest.previous_copy = block;
+    const std::uint32_t oldest = holder_[content];  // the youngest is before it
+    ring_[block] = {oldest, ring_[oldest].previous};
+    ring_[ring_[oldest].previous].next = block;
+    ring_[oldest].previous = block;
+    ++copies_;
   }
 
   /// One reference less; without any left the block goes to the end of the free list, or to its front if it holds nothing.
   void release(std::uint32_t block) noexcept {
     Block& b = blocks_[block];
     if (--b.references != 0) return;
-    b.next = b.content == kNone ? blocks_[sentinel()].next : sentinel();
-    b.previous = blocks_[b.next].previous;
-    blocks_[b.previous].next = block;
-    blocks_[b.next].previous = block;
+    Block& ends = blocks_[sentinel()];
+    if (b.content != kNone) {
+      b.previous = ends.previous;
+      b.next = sentinel();
+      blocks_[ends.previous].next = block;
+      ends.previous = block;
+    } else {
+      b.previous = sentinel();
+      b.next = ends.next;
+      blocks_[ends.next].previous = block;
+      ends.next = block;
+    }
     ++free_;
   }
 
@@ -98,14 +109,27 @@ class BlockCache {
     std::uint32_t previous;
     std::uint32_t references;
     std::uint32_t content;
-    std::uint32_t next_copy;  // ring of those that hold the same content; itself when there is no other
-    std::uint32_t previous_copy;
   };
+  struct Copy {
+    std::uint32_t next;
+    std::uint32_t previous;
+  };
+
+  void drop_copy(std::uint32_t block, std::uint32_t content) noexcept {
+    const Copy copy = ring_[block];
+    ring_[copy.previous].next = copy.next;
+    ring_[copy.next].previous = copy.previous;
+    ring_[block] = {block, block};
+    if (holder_[content] == block) holder_[content] = copy.next;
+    --copies_;
+  }
 
   [[nodiscard]] std::uint32_t sentinel() const noexcept { return static_cast<std::uint32_t>(blocks_.size() - 1); }
 
   std::vector<std::uint32_t> holder_;  // content -> oldest block
   std::vector<Block> blocks_;          // the last one is the ends of the free list
+  std::vector<Copy> ring_;             // by block: who else holds its content; itself when nobody does
+  std::uint32_t copies_ = 0;           // beyond the first of each content
   std::uint32_t free_ = 0;
 };
 

@@ -181,9 +181,12 @@ TEST_CASE("one after the other: hits, stores and evictions of a real engine, eve
   const std::vector<Recording> all = test::recordings("vllm");
   REQUIRE_FALSE(all.empty());
   for (const Recording& recording : all) {
-    for (std::size_t e = 0; e < 2; ++e) {
-      INFO(recording.name << ", engine " << e);
-      const Phase phase = phase_of(recording, "sequential", e, true);
+    // Phases that start with an empty cache.
+    const std::vector<std::pair<std::string, std::size_t>> phases = {
+        {"sequential", 0}, {"sequential", 1}, {"copies", 0}};
+    for (const auto& [name, e] : phases) {
+      INFO(recording.name << ", engine " << e << ", " << name);
+      const Phase phase = phase_of(recording, name, e, true);
       Simulated simulated(recording, phase.asked);
       // One of their names for one of ours.
       std::map<std::uint64_t, std::uint32_t> ours;
@@ -208,9 +211,9 @@ TEST_CASE("one after the other: hits, stores and evictions of a real engine, eve
         }
         REQUIRE(simulated.engine().cache().fault() == "");
       }
-      CHECK(stores > 60);
-      CHECK(evictions > 30);
-      CHECK(hits > 5);
+      CHECK(stores > (name == "copies" ? 30 : 60));
+      CHECK(evictions >= (name == "copies" ? 1 : 30));
+      CHECK(hits >= (name == "copies" ? 2 : 10));
     }
   }
 }
