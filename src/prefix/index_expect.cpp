@@ -19,13 +19,17 @@ Status PrefixIndex::expect(WorkerId worker, const PrefixQuery& query, std::int64
   if (query.seed() != state.options.seed) return invalid_argument("query: was made under another seed");
   state.latest_ns = std::max(state.latest_ns, now_ns);
   state.expect(worker.value, query);
+  state.tree.collect(false);
   return {};
 }
 
 std::size_t PrefixIndex::expire(std::int64_t now_ns, std::size_t max_blocks) {
   State& state = *state_;
   state.latest_ns = std::max(state.latest_ns, now_ns);
-  return state.options.expected_ttl_ns == 0 ? 0 : state.expire(max_blocks);
+  if (state.options.expected_ttl_ns == 0) return 0;
+  const std::size_t expired = state.expire(max_blocks);
+  state.tree.collect(false);
+  return expired;
 }
 
 void PrefixIndex::State::expect(std::uint32_t id, const PrefixQuery& query) {

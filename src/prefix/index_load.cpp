@@ -204,9 +204,8 @@ Status PrefixIndex::State::load_workers(DumpReader& in) {
   }
   if (count != 0 && !workers.back().in_use) return in.fault("the last worker is not in use");
   limit = count;
-  alive.resize(detail::words_for(limit));
   for (std::uint32_t id = 0; id < count; ++id) {
-    if (workers[id].in_use) alive[detail::word_of(id)] |= detail::bit_of(id);
+    if (workers[id].in_use) show(id);
   }
   return {};
 }

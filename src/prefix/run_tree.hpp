@@ -151,7 +151,7 @@ class RunTree {
   /// prompts; `parent_offset`: blocks of the parent before the run.
   template <class Visit>
   void for_each_run(Visit&& visit) const {
-    for (RunId id = 0; id < chunks_.size() * kChunkRuns; ++id) {
+    for (RunId id = 0; id < run_limit(); ++id) {
       const Run& run = at(id);
       if (run.length == 0) continue;
       visit(id, run.parent, std::uint32_t{run.parent_offset}, run.namespace_key,
@@ -164,8 +164,9 @@ class RunTree {
                 std::span<const std::uint64_t> contents) {
     const std::uint64_t hash =
         parent == kNoRun ? root_hash(namespace_key, contents[0]) : child_hash(parent, offset, contents[0]);
-    const RunId id = create({parent, 0}, offset, namespace_key, contents[0], hash);
+    const RunId id = create({parent, 0}, offset, namespace_key, contents[0]);
     append(id, contents);
+    publish(id, hash);
     return id;
   }
   /// The run stays as it is until settle(), as after extend().
