@@ -83,7 +83,25 @@ static const char* prefix(void) {
   return NULL;
 }
 
+static const char* hashes(void) {
+  const uint32_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8};
+  kthena_vllm_hash_options vllm = KTHENA_INIT(kthena_vllm_hash_options);
+  kthena_sglang_hash_options sglang = KTHENA_INIT(kthena_sglang_hash_options);
+  kthena_error error = KTHENA_INIT(kthena_error);
+  uint64_t made[2];
+
+  vllm.seed = KTHENA_STR("0");
+  vllm.key_form = KTHENA_VLLM_KEYS_PLAIN;
+  EXPECT(kthena_hash_vllm(tokens, 8, 4, &vllm, NULL, made, &error) == KTHENA_OK);
+  EXPECT(made[0] == UINT64_C(2164874634404590027) && made[1] == UINT64_C(17270480062156288726));
+  EXPECT(kthena_hash_sglang(tokens, 4, 4, &sglang, NULL, made, &error) == KTHENA_OK);
+  EXPECT((int64_t)made[0] == INT64_C(-3488128144981237669));
+  EXPECT(kthena_hash_vllm(tokens, 8, 0, &vllm, NULL, made, &error) == KTHENA_INVALID_ARGUMENT);
+  return NULL;
+}
+
 const char* kthena_c99_program(void) {
   const char* failed = pool_and_decision();
-  return failed != NULL ? failed : prefix();
+  if (failed == NULL) failed = prefix();
+  return failed != NULL ? failed : hashes();
 }
