@@ -46,7 +46,7 @@ RunTree::RunTree(std::uint64_t content_seed, std::uint64_t secret, std::uint64_t
 RunTree::~RunTree() { clear(); }
 
 void RunTree::clear() noexcept {
-  store(era_, era_ + 1);
+  ++eras_;
   edges_.clear();
   // Runs that wait to be used again go with their chunks.
   reclaimer_.cancel(&RunTree::recycle);
@@ -89,14 +89,14 @@ Stretch RunTree::extend(Place parent, std::uint64_t namespace_key, std::span<con
       return {parent.run, next, common_length(run.blocks + next, contents.data(), most)};
     }
     hash = child_hash(parent.run, next, contents[0]);
-    extended_ = next <= run.deepest_child ? find_child(hash, parent.run, next, contents[0]) : kNoRun;
+    extended_ = next <= run.deepest_child ? find_child(hash, parent.run, next, contents[0], era()) : kNoRun;
     if (extended_ == kNoRun && next == run.length && next < kMaxLength) {
       extended_ = parent.run;
       return {parent.run, next, append(parent.run, contents)};
     }
   } else {
     hash = root_hash(namespace_key, contents[0]);
-    extended_ = find_root(hash, namespace_key, contents[0]);
+    extended_ = find_root(hash, namespace_key, contents[0], era());
   }
   if (extended_ == kNoRun) {
     extended_ = create(parent, next, namespace_key, contents[0]);
@@ -115,7 +115,7 @@ void RunTree::make_chunk() {
   const std::size_t count = chunks_ == nullptr ? 0 : chunks_->count;
   if (chunks_ == nullptr || count == chunks_->capacity) {
     Chunks* const old = chunks_;
-    const Chunks head{count, std::max<std::size_t>(4, 2 * count)};
+    const Chunks head{count, std::max<std::size_t>(4, 2 * count), eras_};
     auto* const larger = new (::operator new(head.bytes())) Chunks(head);
     if (old != nullptr) std::copy_n(old->runs(), count, larger->runs());
     store(chunks_, larger);

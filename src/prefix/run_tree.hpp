@@ -217,6 +217,7 @@ class RunTree {
   struct Chunks {
     std::size_t count;  // [loaded]
     std::size_t capacity;
+    std::uint64_t era;  // of all tables between two times when everything was cleared
 
     [[nodiscard]] Run** runs() const noexcept { return reinterpret_cast<Run**>(const_cast<Chunks*>(this) + 1); }
     [[nodiscard]] std::size_t bytes() const noexcept { return sizeof(Chunks) + capacity * sizeof(Run*); }
@@ -224,13 +225,14 @@ class RunTree {
 
   /// For the writer, and for what readers do not do.
   [[nodiscard]] Run& at(RunId run) const noexcept { return chunks_->runs()[run / kChunkRuns][run % kChunkRuns]; }
+  [[nodiscard]] std::uint64_t era() const noexcept { return chunks_ == nullptr ? 0 : chunks_->era; }
   [[nodiscard]] RunId run_limit() const noexcept {
     return chunks_ == nullptr ? 0 : static_cast<RunId>(chunks_->count * kChunkRuns);
   }
-  /// For lookups: null if everything was cleared meanwhile. The run may be another one then, until unchanged() says so.
-  [[nodiscard]] const Run* peek(RunId run) const noexcept {
+  /// For lookups that began in `era`: null if everything was cleared since. (All depths were 0 then, so a walk that ends there is right.)
+  [[nodiscard]] const Run* peek(RunId run, std::uint64_t era) const noexcept {
     const Chunks* const chunks = load(chunks_);
-    if (chunks == nullptr || run / kChunkRuns >= load(chunks->count)) return nullptr;
+    if (chunks == nullptr || chunks->era != era) return nullptr;
     return chunks->runs()[run / kChunkRuns] + run % kChunkRuns;
   }
 
@@ -241,21 +243,22 @@ class RunTree {
     const std::uint64_t place = (std::uint64_t{parent} << 16 | offset) * 0xD6E8FEB86659FD93ull;
     return combine64(child_secret_ ^ place, content) & edge_mask_;
   }
-  [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, std::uint64_t content) const noexcept {
+  [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, std::uint64_t content,
+                                std::uint64_t era) const noexcept {
     const auto edge = edges_.read(hash, [&](const Edge& one) {
       if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
-      const Run* const run = peek(one.run);
+      const Run* const run = peek(one.run, era);
       if (run == nullptr) return false;
       __builtin_prefetch(run->few);
       return run->first == content && run->namespace_key == namespace_key && run->parent == kNoRun;
     });
     return edge ? edge->run : kNoRun;
   }
-  [[nodiscard]] RunId find_child(std::uint64_t hash, RunId parent, std::uint32_t offset,
-                                 std::uint64_t content) const noexcept {
+  [[nodiscard]] RunId find_child(std::uint64_t hash, RunId parent, std::uint32_t offset, std::uint64_t content,
+                                 std::uint64_t era) const noexcept {
     const auto edge = edges_.read(hash, [&](const Edge& one) {
       if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
-      const Run* const run = peek(one.run);
+      const Run* const run = peek(one.run, era);
       if (run == nullptr) return false;
       __builtin_prefetch(run->few);
       return run->first == content && run->parent == parent && run->parent_offset == offset;
@@ -320,7 +323,7 @@ class RunTree {
   std::uint64_t edge_mask_;
   TagTable<Edge, EdgeUpperHash, true> edges_;
   Chunks* chunks_ = nullptr;  // [loaded]
-  std::uint64_t era_ = 0;     // counts how often everything was cleared [loaded]
+  std::uint64_t eras_ = 0;    // times that everything was cleared
   RunId free_ = kNoRun;
   RunId extended_ = kNoRun;  // settle() has not come yet
   kthena::detail::HashMap<RunId, Gaps> gaps_;
@@ -380,7 +383,10 @@ inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, std::
 inline bool RunTree::start(Walker& walker) const noexcept {
   walker.ended = walker.contents.empty();
   if (walker.ended) return false;
-  walker.era = load(era_);
+  const Chunks* const chunks = load(chunks_);
+  walker.ended = chunks == nullptr;
+  if (walker.ended) return false;
+  walker.era = chunks->era;
   walker.hash = root_hash(walker.namespace_key, walker.contents[0]);
   edges_.prefetch_tags(walker.hash);
   return true;
@@ -389,9 +395,9 @@ inline bool RunTree::start(Walker& walker) const noexcept {
 inline void RunTree::arrive(Walker& walker) const noexcept {
   if (walker.ended) return;
   const std::uint64_t content = walker.contents[walker.depth];
-  walker.run = walker.run == kNoRun ? find_root(walker.hash, walker.namespace_key, content)
-                                    : find_child(walker.hash, walker.run, walker.offset, content);
-  walker.at = walker.run == kNoRun ? nullptr : peek(walker.run);
+  walker.run = walker.run == kNoRun ? find_root(walker.hash, walker.namespace_key, content, walker.era)
+                                    : find_child(walker.hash, walker.run, walker.offset, content, walker.era);
+  walker.at = walker.run == kNoRun ? nullptr : peek(walker.run, walker.era);
   walker.ended = walker.at == nullptr;
 }
 
@@ -426,12 +432,12 @@ void RunTree::walk(Walker& walker, Visit&& visit) const noexcept {
 inline bool RunTree::unchanged(const Walker& walker) const noexcept {
   std::uint64_t changes = 0;
   for (RunId id = walker.deepest; id != kNoRun;) {
-    const Run* const run = peek(id);
+    const Run* const run = peek(id, walker.era);
     if (run == nullptr) return false;
     changes += load(run->changes);
     id = run->parent;
   }
-  return changes == walker.changes && (walker.contents.empty() || load(era_) == walker.era);
+  return changes == walker.changes;
 }
 
 template <class Counts>

@@ -302,7 +302,7 @@ TEST_CASE("P11 what readers get beside a writer was true during their call", "[p
   const std::uint64_t seed = GENERATE(1, 2, 3, 4, 5, 6);
   const bool shared = seed % 2 == 0;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  constexpr std::size_t kOperations = 4'000;
+  constexpr std::size_t kOperations = 2'000;
 #else
   constexpr std::size_t kOperations = 12'000;
 #endif
