@@ -1,6 +1,7 @@
-// BlockCache: the paged KV memory of one engine with its prefix cache, as vLLM V1 keeps it. Physical blocks have reference counts;
-// those without references wait in one list and keep their content until they are taken. Given back, a block with content goes to the
-// end of the list and one without to its front. Several blocks may hold one content: whoever computed it again keeps his own copy.
+// BlockCache: the paged KV memory of one engine with its prefix cache, as vLLM V1 keeps it. Physical blocks have
+// reference counts; those without references wait in one list and keep their content until they are taken. Given back,
+// a block with content goes to the end of the list and one without to its front. Several blocks may hold one content:
+// whoever computed it again keeps his own copy.
 //
 //   Cost       a few loads and stores per block; everything is an array, nothing is allocated after construction.
 //   Memory     24 bytes per physical block, 4 per content.
@@ -45,8 +46,8 @@ class BlockCache {
     }
   }
 
-  /// The first block of the free list, with one reference and without content. There must be one. `evicted` gets what it held, or kNone;
-  /// others may hold that still.
+  /// The first block of the free list, with one reference and without content. There must be one. `evicted` gets what
+  /// it held, or kNone; others may hold that still.
   std::uint32_t take(std::uint32_t& evicted) noexcept {
     const std::uint32_t taken = blocks_[sentinel()].next;
     Block& b = blocks_[taken];
@@ -66,7 +67,8 @@ class BlockCache {
     return taken;
   }
 
-  /// Lets later requests find `content` here, once those that held it before are gone. The block must be without content.
+  /// Lets later requests find `content` here, once those that held it before are gone. The block must be without
+  /// content.
   void store(std::uint32_t block, std::uint32_t content) noexcept {
     Block& b = blocks_[block];
     b.content = content;
@@ -81,7 +83,8 @@ class BlockCache {
     ++copies_;
   }
 
-  /// One reference less; without any left the block goes to the end of the free list, or to its front if it holds nothing.
+  /// One reference less; without any left the block goes to the end of the free list, or to its front if it holds
+  /// nothing.
   void release(std::uint32_t block) noexcept {
     Block& b = blocks_[block];
     if (--b.references != 0) return;

@@ -1,5 +1,5 @@
-// What real vLLM engines said (tests/vectors/recordings, or the folder that KTHENA_RECORDINGS names), fed into one index: before every
-// request the index's depth is what the engine then finds in its own cache, as its counters say.
+// What real vLLM engines said (tests/vectors/recordings, or the folder that KTHENA_RECORDINGS names), fed into one
+// index: before every request the index's depth is what the engine then finds in its own cache, as its counters say.
 #include <map>
 #include <optional>
 #include <set>
@@ -254,7 +254,7 @@ TEST_CASE("the index knows what real engines find in their caches", "[engine][re
       CHECK(replay.preemptions()["preemption"] > 0);
       CHECK(replay.engines()[0].stream->totals().gaps == 1);
       CHECK(replay.engines()[1].stream->totals().gaps == 0);
-      // A block that vLLM holds twice is stored twice, and removed when the first copy goes: docs/engine.md, known limits.
+      // A block that vLLM holds twice is stored twice, and removed when the first copy goes: docs/engine.md.
       CHECK(replay.short_of_copies()["copies"] == 1);
     }
   }

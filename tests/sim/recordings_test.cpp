@@ -1,5 +1,6 @@
-// The simulated engine against real ones (tests/vectors/recordings, or the folder that KTHENA_RECORDINGS names): given the same requests one
-// after the other, it finds, stores and evicts the same blocks in the same order; given them at once, it finds as many.
+// The simulated engine against real ones (tests/vectors/recordings, or the folder that KTHENA_RECORDINGS names): given
+// the same requests one after the other, it finds, stores and evicts the same blocks in the same order; given them at
+// once, it finds as many.
 #include <map>
 #include <optional>
 #include <string>

@@ -1,6 +1,7 @@
 // tests/support/recording.hpp
 //
-// Recordings of real engines (tools/record_vllm.py says what their lines are), and what an engine holds as a set of token prefixes.
+// Recordings of real engines (tools/record_vllm.py says what their lines are), and what an engine holds as a set of
+// token prefixes.
 #pragma once
 
 #include <algorithm>
@@ -79,8 +80,8 @@ struct Message {
   std::vector<std::span<const std::byte>> spans;
 };
 
-/// What one engine's cache holds, by its own events: every block is named by all tokens before its end, and counted, because vLLM holds
-/// a block twice when it has computed it twice. No hash of ours, no tree.
+/// What one engine's cache holds, by its own events: every block is named by all tokens before its end, and counted,
+/// because vLLM holds a block twice when it has computed it twice. No hash of ours, no tree.
 class CacheOracle {
  public:
   /// Adapter, cache salt, and all tokens from the start of the prompt to the end of the block.
