@@ -400,6 +400,47 @@ TEST_CASE("bytes with a right checksum are refused, or are the dump of what they
   CHECK(refused > 100);
 }
 
+TEST_CASE("faults of a dump are named with their place", "[prefix][hostile]") {
+  PrefixIndex index = PrefixIndex::create(options_of(true)).value();
+  const WorkerId a = index.add_worker("a").value();
+  const WorkerId b = index.add_worker("b").value();
+  const Hashes name = {1};
+  const Hashes contents = {10, 20};
+  REQUIRE(index.apply(BlockStored{a, 1, std::nullopt, name, std::span(contents).first(1), KvTier::kDevice}).ok());
+  REQUIRE(index.apply(BlockStored{b, 1, std::nullopt, name, std::span(contents).last(1), KvTier::kDevice}).ok());
+  const Bytes dump = index.dump();
+  REQUIRE(PrefixIndex::load(dump, options_of(true)).ok());
+  const auto fault = [](Bytes bytes) {
+    sign(bytes);
+    const Status status = PrefixIndex::load(bytes, options_of(true)).status();
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    return status.message();
+  };
+  // From the end: the checksum, the number of orphans, then of b's guesses, and of the names it shares.
+  const std::size_t end = dump.size();
+  Bytes altered = dump;
+  altered[end - 20] = std::byte{1};
+  altered.insert(altered.begin() + static_cast<std::ptrdiff_t>(end - 16), 4, std::byte{0});
+  CHECK(fault(altered) == "byte " + std::to_string(end - 12) + ": a name that the worker also has for itself");
+  altered = dump;
+  altered[end - 12] = std::byte{1};
+  CHECK(fault(altered) == "byte " + std::to_string(end - 12) + ": more orphans than bytes");
+  altered = dump;
+  altered.insert(altered.end(), 3, std::byte{0});
+  CHECK(fault(altered) == "byte " + std::to_string(end - 8) + ": more bytes than a dump has");
+  altered = dump;
+  altered[8] = std::byte{2};
+  CHECK(fault(altered) == "byte 12: version 2 where 1 is known");
+  altered = dump;
+  altered[0] = std::byte{'K'};
+  CHECK(fault(altered) == "byte 0: is no dump of a prefix index");
+  CHECK(PrefixIndex::load({}, options_of(true)).status().message() == "byte 0: is no dump of a prefix index");
+  altered = dump;
+  altered[end - 1] ^= std::byte{1};
+  CHECK(PrefixIndex::load(altered, options_of(true)).status().message() ==
+        "byte " + std::to_string(end - 8) + ": the checksum is another one");
+}
+
 TEST_CASE("a dump that claims more than it has allocates nothing for it", "[prefix][hostile]") {
   // Counts of 2^32 - 1 at each place where one may stand.
   const bool shared = GENERATE(false, true);

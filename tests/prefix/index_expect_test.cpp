@@ -1,10 +1,12 @@
 // Expected blocks: guesses beside what engines say.
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "catch.hpp"
@@ -302,4 +304,46 @@ TEST_CASE("find and all counts equal the oracles when blocks are expected, store
 TEST_CASE("guesses of full caches, without holes, as the simulator makes them", "[prefix][property]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(12000, 12040)));
   require_exact(seed, {.workers = 3, .alphabet = 3, .depth = 40, .operations = 200, .only_tail_first = true}, 120);
+}
+
+TEST_CASE("P11 readers beside a writer that expects, stores, expires and removes see nothing else",
+          "[prefix][threads]") {
+  const bool shared = GENERATE(false, true);
+  Guessing one({.max_workers = 4, .shared_engine_hashes = shared, .max_expected_blocks = 200, .expected_ttl_ns = 10});
+  Hashes prompt(64);
+  for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = i + 1;
+  const Hashes head(prompt.begin(), prompt.begin() + 16);
+  const Hashes half(prompt.begin(), prompt.begin() + 32);
+  one.store(one.b, std::nullopt, prompt);  // stays
+  const prefix::PrefixQuery whole = Guessing::query(prompt);
+  const prefix::PrefixQuery part = Guessing::query(half);
+  std::atomic<bool> over = false;
+  std::vector<std::size_t> wrong(2);
+  std::vector<std::thread> readers;
+  for (std::size_t reader = 0; reader < 2; ++reader) {
+    readers.emplace_back([&, reader] {
+      const std::vector<WorkerId> both = {one.a, one.b};
+      std::vector<std::uint32_t> depths(2);
+      for (std::size_t lookups = 0; !over || lookups < 100; ++lookups) {
+        one.index.find(whole, both, depths);
+        // What the worker is expected to hold comes and goes at once, what its engine removes block by block.
+        wrong[reader] += depths[1] != 64 || (depths[0] > 16 && depths[0] != 32 && depths[0] != 64);
+      }
+    });
+  }
+  bool fine = true;
+  for (std::int64_t now_ns = 0; now_ns < 200'000; now_ns += 100) {
+    fine &= one.index.expect(one.a, whole, now_ns).ok();
+    fine &= one.index.expect(one.a, part, now_ns + 5).ok();
+    one.store(one.a, std::nullopt, head, now_ns % 300 == 0 ? KvTier::kHost : KvTier::kDevice);
+    fine &= one.index.expire(now_ns + 10, 1000) == 32;
+    fine &= one.index.expire(now_ns + 15, 1000) == 16;
+    one.remove(one.a, head, now_ns % 300 == 0 ? KvTier::kHost : KvTier::kDevice);
+    if (now_ns % 1600 == 0) std::this_thread::yield();
+  }
+  over = true;
+  for (std::thread& reader : readers) reader.join();
+  CHECK(fine);
+  CHECK(wrong == std::vector<std::size_t>{0, 0});
+  CHECK(one.index.stats().memberships == 64);
 }
