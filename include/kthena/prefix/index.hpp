@@ -184,7 +184,7 @@ class PrefixIndex {
   /// give equal bytes: two indexes that were told the same events in the same order, or an index and what load() made of its dump. (How
   /// prompts are cut into runs depends on that order.)
   /// It holds hashes, not tokens, and does not tell the seed; who knows the seed can test it for prompts. Size: 8 bytes per distinct block and 17
-  /// per (worker, block), or 8 under a name in the shared table and 14 per name. Not while the writer writes.
+  /// per (worker, block), or 4 under a name of the shared table and 14 per name. Not while the writer writes.
   [[nodiscard]] std::vector<std::byte> dump() const;
   /// The index that was dumped: every later call does to it and answers what it does to the original, but for approximate_bytes.
   /// kFailedPrecondition names the option that differs: block_tokens, seed and shared_engine_hashes must be equal, max_workers,
