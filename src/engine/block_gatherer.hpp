@@ -30,9 +30,13 @@ class BlockGatherer {
     KvTier tier;
   };
 
-  /// `parts` engine blocks of `part_tokens` tokens for each index block; contents are hashed under `seed`.
-  BlockGatherer(std::uint32_t parts, std::uint32_t part_tokens, std::uint64_t seed)
-      : parts_(parts), part_tokens_(part_tokens), seed_(seed), places_(0, kthena::detail::Hash{mix64(seed + 4)}) {}
+  /// `parts` engine blocks of `part_tokens` tokens for each index block; contents are hashed under `seed`, with upper halves if `wide`.
+  BlockGatherer(std::uint32_t parts, std::uint32_t part_tokens, std::uint64_t seed, bool wide)
+      : parts_(parts),
+        part_tokens_(part_tokens),
+        seed_(seed),
+        wide_(wide),
+        places_(0, kthena::detail::Hash{mix64(seed + 4)}) {}
 
   [[nodiscard]] std::uint32_t part_tokens() const noexcept { return part_tokens_; }
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
@@ -188,8 +192,11 @@ class BlockGatherer {
         block_.insert(block_.end(), from, from + part_tokens_);
       }
       std::uint64_t content = hash_block(block_, seed_);
+      std::uint64_t upper = wide_ ? hash_block_upper(block_, seed_) : 0;
       for (auto at = chain_.rbegin(); at != chain_.rend(); ++at) {
-        if (nodes_[*at].extra != 0) content = combine64(content, nodes_[*at].extra + nodes_[*at].position);
+        if (nodes_[*at].extra == 0) continue;
+        content = combine64(content, nodes_[*at].extra + nodes_[*at].position);
+        upper = combine64(upper, nodes_[*at].extra + nodes_[*at].position);
       }
       const Node& head = nodes_[first];
       const std::uint64_t hash = last.hash;
@@ -198,7 +205,8 @@ class BlockGatherer {
                                head.has_parent ? std::optional(head.parent_hash) : std::nullopt,
                                std::span(&hash, 1),
                                std::span(&content, 1),
-                               static_cast<KvTier>(held)}));
+                               static_cast<KvTier>(held),
+                               std::span(&upper, wide_ ? 1 : 0)}));
     }
     if (before != kNotHeld) {
       const std::uint64_t hash = last.hash;
@@ -209,6 +217,7 @@ class BlockGatherer {
   std::uint32_t parts_;
   std::uint32_t part_tokens_;
   std::uint64_t seed_;
+  bool wide_;
   kthena::detail::HashMap<std::uint64_t, std::uint32_t> places_;
   std::vector<Node> nodes_;
   std::vector<std::uint32_t> tokens_;  // part_tokens_ for each node

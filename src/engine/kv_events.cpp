@@ -69,6 +69,8 @@ struct KvReader::State {
   void store_split(const WireEvent& event, std::uint64_t space, const KvSink& sink, KvCounts& counts);
   void store_gathered(const WireEvent& event, std::uint64_t space, const KvSink& sink, KvCounts& counts);
   void remove(const WireEvent& event, const KvSink& sink, KvCounts& counts);
+  /// Appends the content of one index block; `extra`: what else it depends on, 0: nothing.
+  void add_content(std::span<const std::uint32_t> tokens, std::uint64_t extra);
   void clear() noexcept {
     salted.clear();
     gatherer.reset();
@@ -85,6 +87,7 @@ struct KvReader::State {
   std::uint64_t plain_namespace;
   std::vector<std::uint64_t> hashes;    // scratch
   std::vector<std::uint64_t> contents;  // scratch
+  std::vector<std::uint64_t> uppers;    // scratch, of wide contents
   std::string scratch;
 };
 
@@ -148,7 +151,7 @@ void KvReader::State::store(const WireEvent& event, const KvSink& sink, KvCounts
     store_split(event, space, sink, counts);
   } else if (engine < index && index % engine == 0 && split_parts == 1 &&
              (!gatherer || gatherer->part_tokens() == engine)) {
-    if (!gatherer) gatherer.emplace(index / engine, engine, options.seed);
+    if (!gatherer) gatherer.emplace(index / engine, engine, options.seed, options.wide_contents);
     store_gathered(event, space, sink, counts);
   } else {
     counts.unmapped += event.hashes.size();
@@ -173,30 +176,36 @@ void KvReader::State::store_known(const WireEvent& event, const KvSink& sink, Kv
   if (!hashes.empty()) emit(sink, BlockStored{{}, space, event.parent, hashes, {}, event.tier}, counts);
 }
 
+void KvReader::State::add_content(std::span<const std::uint32_t> tokens, std::uint64_t extra) {
+  const std::uint64_t content = hash_block(tokens, options.seed);
+  contents.push_back(extra == 0 ? content : combine64(content, extra));
+  if (!options.wide_contents) return;
+  const std::uint64_t upper = hash_block_upper(tokens, options.seed);
+  uppers.push_back(extra == 0 ? upper : combine64(upper, extra));
+}
+
 void KvReader::State::store_whole(const WireEvent& event, std::uint64_t space, const KvSink& sink, KvCounts& counts) {
-  contents.resize(event.hashes.size());
-  for (std::size_t i = 0; i < contents.size(); ++i) {
-    contents[i] = hash_block(event.tokens.subspan(i * event.block_tokens, event.block_tokens), options.seed);
+  contents.clear();
+  uppers.clear();
+  for (std::size_t i = 0; i < event.hashes.size(); ++i) {
+    add_content(event.tokens.subspan(i * event.block_tokens, event.block_tokens),
+                event.extras.empty() ? 0 : event.extras[i]);
   }
-  for (std::size_t i = 0; i < event.extras.size(); ++i) {
-    if (event.extras[i] != 0) contents[i] = combine64(contents[i], event.extras[i]);
-  }
-  emit(sink, BlockStored{{}, space, event.parent, event.hashes, contents, event.tier}, counts);
+  emit(sink, BlockStored{{}, space, event.parent, event.hashes, contents, event.tier, uppers}, counts);
 }
 
 void KvReader::State::store_split(const WireEvent& event, std::uint64_t space, const KvSink& sink, KvCounts& counts) {
   hashes.clear();
   contents.clear();
+  uppers.clear();
   for (std::size_t i = 0; i < event.hashes.size(); ++i) {
     for (std::size_t part = 0; part < split_parts; ++part) {
       hashes.push_back(part + 1 < split_parts ? part_hash(event.hashes[i], part) : event.hashes[i]);
       const std::size_t first = i * event.block_tokens + part * options.block_tokens;
-      std::uint64_t content = hash_block(event.tokens.subspan(first, options.block_tokens), options.seed);
-      if (!event.extras.empty() && event.extras[i] != 0) content = combine64(content, event.extras[i]);
-      contents.push_back(content);
+      add_content(event.tokens.subspan(first, options.block_tokens), event.extras.empty() ? 0 : event.extras[i]);
     }
   }
-  emit(sink, BlockStored{{}, space, event.parent, hashes, contents, event.tier}, counts);
+  emit(sink, BlockStored{{}, space, event.parent, hashes, contents, event.tier, uppers}, counts);
 }
 
 void KvReader::State::store_gathered(const WireEvent& event, std::uint64_t space, const KvSink& sink,

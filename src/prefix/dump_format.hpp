@@ -2,17 +2,19 @@
 //
 // The bytes of a dump. All numbers are little-endian; n* is a u32 count and n elements.
 //
-//   head      "kthenaPX", u32 version = 1, u32 block_tokens, u32 shared_engine_hashes, u64 fingerprint of the seed
+//   head      "kthenaPX", u32 version = 1, u32 block_tokens, u32 flags (1: shared_engine_hashes, 2: wide_contents), u64 fingerprint of the seed
 //   counters  i64 latest time, u32 worker that expire() looks at next, u64 of each count in kCounters
 //   workers   n* by id up to the largest in use: u32 size of the name (0: the id is not in use), name
 //   runs      n* in preorder, the children of a run and the runs without a parent by (offset or namespace, first content):
-//             u32 parent + 1 (0: none), u16 offset in the parent, u16 blocks, u64 namespace if there is no parent, u64 contents
+//             u32 parent + 1 (0: none), u16 offset in the parent, u16 blocks, u64 namespace if there is no parent, u64 contents,
+//             if they are wide, u64 upper halves
 //   names     n* of the shared table by engine hash: u64 engine hash, u32 run, u16 offset
 //   for each worker in use, by id
 //     own     n* of its own table by engine hash: u64 engine hash, u32 run, u16 offset, u8 tiers, u16 parent's tag
 //     shared  n* in ascending order: u32 number of the name that it holds a block under
 //     guesses n* the most recent first, in the longest segments: u32 run, u16 first, u16 last, i64 touched
-//   orphans   n* the oldest first: u32 worker, u64 namespace, u64 engine hash, u64 parent, u64 content, u8 tiers, u16 parent's tag
+//   orphans   n* the oldest first: u32 worker, u64 namespace, u64 engine hash, u64 parent, u64 content, u8 tiers, u16 parent's tag,
+//             if contents are wide, u64 upper half
 //   end       u64 XXH3 of all before
 //
 // Tables, holders, gaps, tiers of places and second names follow from these.

@@ -154,7 +154,7 @@ Status PrefixIndex::apply(const KvEvent& event) {
 }
 
 PrefixQuery PrefixIndex::make_query(const Namespace& space) const {
-  return {namespace_key(space), options().block_tokens, options().seed};
+  return {namespace_key(space), options().block_tokens, options().seed, options().wide_contents};
 }
 
 std::uint64_t PrefixIndex::namespace_key(const Namespace& space) const noexcept {
@@ -165,6 +165,10 @@ std::uint64_t PrefixIndex::namespace_key(const Namespace& space) const noexcept 
 
 std::uint64_t PrefixIndex::hash_block(std::span<const std::uint32_t> tokens) const noexcept {
   return kthena::hash_block(tokens, options().seed);
+}
+
+std::uint64_t PrefixIndex::hash_block_upper(std::span<const std::uint32_t> tokens) const noexcept {
+  return kthena::hash_block_upper(tokens, options().seed);
 }
 
 PrefixIndexStats PrefixIndex::stats() const noexcept {

@@ -73,15 +73,15 @@ Status PrefixIndex::dump_events(WorkerId worker, const std::function<void(const 
 std::vector<DumpedRun> PrefixIndex::State::runs_in_order(std::vector<std::uint32_t>& needed) const {
   std::vector<DumpedRun> all;
   std::size_t ids = needed.size();
-  tree.for_each_run(
-      [&](RunId run, RunId parent, std::uint32_t offset, std::uint64_t key, std::span<const std::uint64_t> contents) {
-        all.push_back({run, parent, offset, key, contents});
-        ids = std::max(ids, run + std::size_t{1});
-      });
+  tree.for_each_run([&](RunId run, RunId parent, std::uint32_t offset, std::uint64_t key, detail::Contents contents) {
+    all.push_back({run, parent, offset, key, contents});
+    ids = std::max(ids, run + std::size_t{1});
+  });
   needed.resize(ids);
   std::sort(all.begin(), all.end(), [](const DumpedRun& a, const DumpedRun& b) {
     const auto key = [](const DumpedRun& one) {
-      return std::tuple(one.parent, one.parent == kNoRun ? one.namespace_key : one.parent_offset, one.contents[0]);
+      return std::tuple(one.parent, one.parent == kNoRun ? one.namespace_key : one.parent_offset, one.contents.lower[0],
+                        one.contents.upper.empty() ? 0 : one.contents.upper[0]);
     };
     return key(a) < key(b);
   });
@@ -143,7 +143,7 @@ std::vector<std::byte> PrefixIndex::State::dump() const {
   std::vector<std::uint32_t> number(needed.size());
   for (std::size_t i = 0; i < runs.size(); ++i) {
     number[runs[i].run] = static_cast<std::uint32_t>(i);
-    bytes += detail::kRunBytes + 8 * runs[i].contents.size();
+    bytes += detail::kRunBytes + (options.wide_contents ? 16 : 8) * runs[i].contents.size();
   }
 
   detail::DumpWriter out;
@@ -151,7 +151,7 @@ std::vector<std::byte> PrefixIndex::State::dump() const {
   out.put_text(detail::kDumpMagic);
   out.put(detail::kDumpVersion);
   out.put(options.block_tokens);
-  out.put(std::uint32_t{options.shared_engine_hashes});
+  out.put(std::uint32_t{options.shared_engine_hashes} | std::uint32_t{options.wide_contents} << 1);
   out.put(detail::seed_fingerprint(options.seed));
   out.put(static_cast<std::uint64_t>(latest_ns));
   out.put(expiring);
@@ -170,7 +170,8 @@ std::vector<std::byte> PrefixIndex::State::dump() const {
     out.put(static_cast<std::uint16_t>(run.parent_offset));
     out.put(static_cast<std::uint16_t>(run.contents.size()));
     if (run.parent == kNoRun) out.put(run.namespace_key);
-    for (const std::uint64_t content : run.contents) out.put(content);
+    for (const std::uint64_t content : run.contents.lower) out.put(content);
+    for (const std::uint64_t content : run.contents.upper) out.put(content);
   }
   const auto put_place = [&](const Holding& holding) {
     out.put(holding.engine_hash);
@@ -210,6 +211,7 @@ std::vector<std::byte> PrefixIndex::State::dump() const {
     out.put(orphan.parent_hash);
     out.put(orphan.content);
     put_tiers(*worker.find(orphan.engine_hash));
+    if (options.wide_contents) out.put(orphan.content_upper);
   }
   return out.finish();
 }
@@ -266,14 +268,15 @@ void PrefixIndex::State::dump_events(std::uint32_t id, const std::function<void(
         ++at;
       } else {
         const std::uint64_t last = block_names.empty() ? before.value_or(run.namespace_key) : block_names.back();
-        block_names.push_back(make_up(combine64(last, run.contents[offset])));
+        block_names.push_back(make_up(combine64(last, run.contents.lower[offset])));
         tiers.push_back(0);
       }
       for (; is_here(); ++at) second_names.push_back(held[at]);
     }
     const auto store = [&](std::span<const std::uint64_t> stored, std::uint32_t offset, std::uint32_t tier) {
+      const detail::Contents contents = run.contents.subspan(offset, stored.size());
       sink(BlockStored{self, run.namespace_key, offset == 0 ? before : std::optional(block_names[offset - 1]), stored,
-                       run.contents.subspan(offset, stored.size()), static_cast<KvTier>(tier)});
+                       contents.lower, static_cast<KvTier>(tier), contents.upper});
     };
     for (std::uint32_t first = 0; first < block_names.size();) {
       std::uint32_t last = first + 1;
@@ -292,7 +295,8 @@ void PrefixIndex::State::dump_events(std::uint32_t id, const std::function<void(
                      orphan.parent_hash,
                      {&orphan.engine_hash, 1},
                      {&orphan.content, 1},
-                     static_cast<KvTier>(fastest(held.back().tiers))});
+                     static_cast<KvTier>(fastest(held.back().tiers)),
+                     {&orphan.content_upper, options.wide_contents ? std::size_t{1} : 0}});
   }
   for (std::uint32_t tier = 1; tier < kTiers; ++tier) {
     std::vector<std::uint64_t> also;

@@ -17,6 +17,8 @@ Status PrefixIndex::expect(WorkerId worker, const PrefixQuery& query, std::int64
   if (Status status = state.check(worker, KvTier::kDevice); !status.ok()) return status;
   if (state.options.max_expected_blocks == 0) return failed_precondition("max_expected_blocks: is 0");
   if (query.seed() != state.options.seed) return invalid_argument("query: was made under another seed");
+  if (query.wide() != state.options.wide_contents)
+    return invalid_argument(std::string("query: is ") + (query.wide() ? "wide" : "not wide"));
   state.latest_ns = std::max(state.latest_ns, now_ns);
   state.expect(worker.value, query);
   state.tree.collect(false);
@@ -34,7 +36,7 @@ std::size_t PrefixIndex::expire(std::int64_t now_ns, std::size_t max_blocks) {
 
 void PrefixIndex::State::expect(std::uint32_t id, const PrefixQuery& query) {
   Worker& worker = workers[id];
-  std::span<const std::uint64_t> contents = query.contents();
+  detail::Contents contents{query.contents(), query.uppers()};
   std::size_t room = options.max_expected_blocks;  // for blocks of this prompt
   Place parent;
   worker.guesses.begin();
@@ -72,7 +74,7 @@ void PrefixIndex::State::expect(std::uint32_t id, const PrefixQuery& query) {
     counts.expected_blocks += fresh;
     tree.settle();
     parent = {stretch.run, end - 1};
-    contents = contents.subspan(stretch.count);
+    contents = contents.from(stretch.count);
   }
   while (worker.guesses.size() > options.max_expected_blocks) {
     const Guesses::Segment& oldest = worker.guesses.oldest();

@@ -95,7 +95,7 @@ void PrefixIndex::State::select(std::span<const std::uint64_t> candidates, std::
 }
 
 RunTree::Walker PrefixIndex::State::walker(const PrefixQuery& query) const noexcept {
-  return {query.namespace_key(), query.contents(), checkpoints(query)};
+  return {query.namespace_key(), {query.contents(), query.uppers()}, checkpoints(query)};
 }
 
 template <class Reset, class Visit>

@@ -110,21 +110,25 @@ Status PrefixIndex::State::load(std::span<const std::byte> bytes) {
                     " is known");
 
   const auto block_tokens = in.get<std::uint32_t>();
-  const auto is_shared = in.get<std::uint32_t>();
+  const auto flags = in.get<std::uint32_t>();
   const auto fingerprint = in.get<std::uint64_t>();
   latest_ns = static_cast<std::int64_t>(in.get<std::uint64_t>());
   expiring = in.get<std::uint32_t>();
   for (const auto counter : detail::kCounters) counts.*counter = in.get<std::uint64_t>();
   if (!in.ok()) return in.fault(kShort);
-  if (is_shared > 1) return in.fault("shared_engine_hashes is neither 0 nor 1");
+  if (flags > 3) return in.fault("flags " + std::to_string(flags));
   if (block_tokens != options.block_tokens) {
     return failed_precondition("block_tokens: is " + std::to_string(options.block_tokens) + ", in the dump " +
                                std::to_string(block_tokens));
   }
   if (fingerprint != detail::seed_fingerprint(options.seed)) return failed_precondition("seed: is another in the dump");
-  if ((is_shared != 0) != options.shared_engine_hashes) {
+  if (((flags & 1) != 0) != options.shared_engine_hashes) {
     return failed_precondition(std::string("shared_engine_hashes: is ") +
-                               (is_shared != 0 ? "false, in the dump true" : "true, in the dump false"));
+                               ((flags & 1) != 0 ? "false, in the dump true" : "true, in the dump false"));
+  }
+  if (((flags & 2) != 0) != options.wide_contents) {
+    return failed_precondition(std::string("wide_contents: is ") +
+                               ((flags & 2) != 0 ? "false, in the dump true" : "true, in the dump false"));
   }
 
   LoadedRuns runs;
@@ -217,38 +221,43 @@ Status PrefixIndex::State::load_runs(DumpReader& in, LoadedRuns& runs) {
   struct Open {  // a run whose children may come
     std::uint32_t number;
     std::uint64_t offset = 0;  // of its last child, or namespace of the last run without a parent
-    std::uint64_t content = 0;
+    std::pair<std::uint64_t, std::uint64_t> content;  // both halves
     bool any = false;
   };
   std::vector<Open> open = {{0}};  // the first stands for what is before all runs
-  std::vector<std::uint64_t> contents;
+  std::vector<std::uint64_t> lower;
+  std::vector<std::uint64_t> upper;
   runs.ids.reserve(count);
   for (std::uint32_t number = 0; number < count; ++number) {
     const auto parent = in.get<std::uint32_t>();  // its number and one
     const auto offset = in.get<std::uint16_t>();
     const auto length = in.get<std::uint16_t>();
     const std::uint64_t key = parent == 0 ? in.get<std::uint64_t>() : 0;
-    if (!in.ok() || in.left() / 8 < length) return in.fault(kShort);
+    if (!in.ok() || in.left() / (options.wide_contents ? 16 : 8) < length) return in.fault(kShort);
     if (length == 0 || length > detail::RunTree::kMaxLength)
       return in.fault("a run of " + std::to_string(length) + " blocks");
     while (!open.empty() && open.size() > 1 && open.back().number + 1 != parent) open.pop_back();
     if (parent != 0 && open.size() == 1) return in.fault("a run that does not come behind its parent");
     if (parent == 0 ? offset != 0 : offset == 0 || offset > runs.lengths[parent - 1])
       return in.fault("an offset that the parent does not have");
-    contents.resize(length);
-    for (std::uint64_t& content : contents) content = in.get<std::uint64_t>();
+    lower.resize(length);
+    upper.resize(options.wide_contents ? length : 0);
+    for (std::uint64_t& content : lower) content = in.get<std::uint64_t>();
+    for (std::uint64_t& content : upper) content = in.get<std::uint64_t>();
+    const detail::Contents contents{lower, upper};
+    const std::pair first(lower[0], upper.empty() ? 0 : upper[0]);
     const std::uint64_t place = parent == 0 ? key : offset;
     Open& above = open.back();
-    if (above.any && std::pair(place, contents[0]) <= std::pair(above.offset, above.content))
+    if (above.any && std::pair(place, first) <= std::pair(above.offset, above.content))
       return in.fault("runs are not in order");
     above.offset = place;
-    above.content = contents[0];
+    above.content = first;
     above.any = true;
     if (parent == 0) {
       runs.ids.push_back(tree.add_run(kNoRun, 0, key, contents));
     } else {
       const RunId parent_id = runs.ids[parent - 1];
-      if (offset < runs.lengths[parent - 1] && tree.content({parent_id, offset}) == contents[0])
+      if (offset < runs.lengths[parent - 1] && tree.has_content({parent_id, offset}, contents))
         return in.fault("a run that goes on as its parent does");
       runs.ids.push_back(tree.add_run(parent_id, offset, tree.namespace_key(parent_id), contents));
       runs.need(parent - 1, offset);
@@ -399,6 +408,7 @@ Status PrefixIndex::State::load_orphans(DumpReader& in) {
     Holding holding;
     const char* fault = nullptr;
     if (!read_tiers(in, holding, fault)) return in.fault(fault);
+    if (options.wide_contents) orphan.content_upper = in.get<std::uint64_t>();
     if (!in_use({orphan.worker})) return in.fault("an orphan of a worker that is not in use");
     Worker& worker = workers[orphan.worker];
     const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);

@@ -42,7 +42,7 @@ struct DumpedRun {
   RunId parent = kNoRun;
   std::uint32_t parent_offset = 0;
   std::uint64_t namespace_key = 0;
-  std::span<const std::uint64_t> contents;
+  Contents contents;
 };
 
 /// The fastest of a set of tiers, which is not empty.
@@ -77,7 +77,7 @@ struct PrefixIndex::State {
   explicit State(const PrefixIndexOptions& given)
       : options(given),
         alive(detail::words_for(given.max_workers)),
-        tree(given.seed, mix64(given.seed + 1)),
+        tree(given.seed, mix64(given.seed + 1), given.wide_contents),
         orphans(mix64(given.seed + 2)),
         shared(detail::Worker(given.seed).hash),
         names(0, kthena::detail::Hash{mix64(given.seed + 3)}) {}

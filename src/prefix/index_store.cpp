@@ -20,6 +20,14 @@ using detail::Stretch;
 using detail::Untold;
 using detail::Worker;
 
+namespace {
+
+detail::Contents contents_of(const Orphan& orphan) noexcept {
+  return {{&orphan.content, 1}, {&orphan.content_upper, 1}};
+}
+
+}  // namespace
+
 Status PrefixIndex::State::apply(const BlockStored& event) {
   if (Status status = check(event.worker, event.tier); !status.ok()) return status;
   if (event.engine_hashes.empty() && event.content_hashes.empty()) return {};
@@ -30,6 +38,12 @@ Status PrefixIndex::State::apply(const BlockStored& event) {
   if (event.engine_hashes.size() != event.content_hashes.size()) {
     return invalid_argument("content_hashes: " + std::to_string(event.content_hashes.size()) +
                             " elements where engine_hashes has " + std::to_string(event.engine_hashes.size()));
+  }
+
+  if (event.content_uppers.size() != (options.wide_contents ? event.content_hashes.size() : 0)) {
+    return invalid_argument("content_uppers: " + std::to_string(event.content_uppers.size()) + " elements for " +
+                            std::to_string(event.content_hashes.size()) + " contents of " +
+                            (options.wide_contents ? "128" : "64") + " bits");
   }
 
   const std::uint32_t id = event.worker.value;
@@ -52,7 +66,10 @@ Status PrefixIndex::State::apply(const BlockStored& event) {
     claim.engine_hash = event.engine_hashes[i];
     claim.tiers = detail::tier_bit(event.tier) & 0xF;
     claim.parent_tag = detail::parent_tag(worker.hash.hash(parent_hash)) & 0xFFFF;
-    parent = park(id, {event.namespace_key, claim.engine_hash, parent_hash, event.content_hashes[i], id}, claim);
+    parent = park(id,
+                  {event.namespace_key, claim.engine_hash, parent_hash, event.content_hashes[i], id,
+                   options.wide_contents ? event.content_uppers[i] : 0},
+                  claim);
     known = parent.run != kNoRun;
     ++i;
   }
@@ -67,7 +84,8 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
   const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;  // nothing to note about tiers
   const std::size_t most = single ? 1 : hashes.size() - first;
   Ahead ahead(options.shared_engine_hashes ? shared : worker.blocks, worker.hash, hashes.subspan(first, most));
-  const Stretch stretch = tree.extend(parent, event.namespace_key, event.content_hashes.subspan(first, most));
+  const Stretch stretch = tree.extend(
+      parent, event.namespace_key, detail::Contents{event.content_hashes, event.content_uppers}.subspan(first, most));
   ahead.fetch_slots();
   parent = {stretch.run, stretch.offset + stretch.count - 1};
   if (options.shared_engine_hashes) {
@@ -205,10 +223,11 @@ Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Hol
   const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
   if (const Found found = look_up(id, orphan.engine_hash, hashed); found.known()) {
     const Holding before = found.holding;
-    const bool same_content =
-        before.placed()
-            ? tree.content(before.place()) == orphan.content && tree.namespace_key(before.at) == orphan.namespace_key
-            : orphans[before.at].content == orphan.content && orphans[before.at].namespace_key == orphan.namespace_key;
+    const bool same_content = before.placed() ? tree.has_content(before.place(), contents_of(orphan)) &&
+                                                    tree.namespace_key(before.at) == orphan.namespace_key
+                                              : orphans[before.at].content == orphan.content &&
+                                                    orphans[before.at].content_upper == orphan.content_upper &&
+                                                    orphans[before.at].namespace_key == orphan.namespace_key;
     const bool same_parent =
         found.name != nullptr || before.parent_tag == claim.parent_tag || before.parent_tag == detail::kUnknownParent;
     if (same_content && same_parent) {
@@ -253,7 +272,7 @@ void PrefixIndex::State::place_waiting(std::uint32_t id, std::uint64_t engine_ha
       if (orphan.namespace_key == tree.namespace_key(parent.run)) {
         orphans.erase(waiting);
         --worker.orphans;
-        const Stretch child = tree.extend(parent, orphan.namespace_key, {&orphan.content, 1});
+        const Stretch child = tree.extend(parent, orphan.namespace_key, contents_of(orphan));
         const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
         Holding* const entry = worker.find(orphan.engine_hash, hashed);
         Holding holding = *entry;

@@ -23,6 +23,7 @@ struct Orphan {
   std::uint64_t parent_hash = 0;
   std::uint64_t content = 0;
   std::uint32_t worker = 0;
+  std::uint64_t content_upper = 0;
 };
 
 class Orphans {

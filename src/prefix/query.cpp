@@ -9,11 +9,12 @@ namespace kthena::prefix {
 
 static_assert(std::endian::native == std::endian::little, "content hashes are hashed in place, as little-endian bytes");
 
-PrefixQuery::PrefixQuery(std::uint64_t namespace_key, std::uint32_t block_tokens, std::uint64_t seed)
+PrefixQuery::PrefixQuery(std::uint64_t namespace_key, std::uint32_t block_tokens, std::uint64_t seed, bool wide)
     : namespace_key_(namespace_key),
       seed_(seed),
       block_tokens_(std::clamp(block_tokens, 1u, 65536u)),
-      cumulative_(combine64(namespace_key, seed)) {}
+      cumulative_(combine64(namespace_key, seed)),
+      wide_(wide) {}
 
 void PrefixQuery::extend_tokens(std::span<const std::uint32_t> tokens) {
   reserve_blocks((partial_.size() + tokens.size()) / block_tokens_);
@@ -22,27 +23,39 @@ void PrefixQuery::extend_tokens(std::span<const std::uint32_t> tokens) {
     partial_.insert(partial_.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(taken));
     tokens = tokens.subspan(taken);
     if (partial_.size() < block_tokens_) return;
-    append(hash_block(partial_, seed_));
+    append(std::span<const std::uint32_t>(partial_));
     partial_.clear();
   }
-  for (; tokens.size() >= block_tokens_; tokens = tokens.subspan(block_tokens_))
-    append(hash_block(tokens.first(block_tokens_), seed_));
+  for (; tokens.size() >= block_tokens_; tokens = tokens.subspan(block_tokens_)) append(tokens.first(block_tokens_));
   partial_.assign(tokens.begin(), tokens.end());
 }
 
-Status PrefixQuery::extend_contents(std::span<const std::uint64_t> content_hashes) {
+void PrefixQuery::append(std::span<const std::uint32_t> block) {
+  append(hash_block(block, seed_));
+  if (wide_) uppers_.push_back(hash_block_upper(block, seed_));
+}
+
+Status PrefixQuery::extend_contents(std::span<const std::uint64_t> content_hashes,
+                                    std::span<const std::uint64_t> content_uppers) {
+  if (content_uppers.size() != (wide_ ? content_hashes.size() : 0)) {
+    return invalid_argument("content_uppers: " + std::to_string(content_uppers.size()) + " elements for " +
+                            std::to_string(content_hashes.size()) + " contents of a query that is " +
+                            (wide_ ? "wide" : "not wide"));
+  }
   if (!partial_.empty()) {
     return failed_precondition("content_hashes: " + std::to_string(partial_.size()) + " tokens of a block of " +
                                std::to_string(block_tokens_) + " wait to be completed");
   }
   reserve_blocks(content_hashes.size());
   for (const std::uint64_t content : content_hashes) append(content);
+  uppers_.insert(uppers_.end(), content_uppers.begin(), content_uppers.end());
   return {};
 }
 
 void PrefixQuery::clear() noexcept {
   cumulative_ = combine64(namespace_key_, seed_);
   contents_.clear();
+  uppers_.clear();
   checkpoints_.clear();
   partial_.clear();
 }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "prefix/field.hpp"
 #include "prefix/slot_list.hpp"
@@ -28,6 +29,20 @@ struct Stretch {
   RunId run = kNoRun;
   std::uint32_t offset = 0;
   std::uint32_t count = 0;
+};
+
+/// Contents of blocks that follow one another. `upper` is empty where contents have 64 bits.
+struct Contents {
+  std::span<const std::uint64_t> lower;
+  std::span<const std::uint64_t> upper;
+
+  [[nodiscard]] std::size_t size() const noexcept { return lower.size(); }
+  [[nodiscard]] bool empty() const noexcept { return lower.empty(); }
+  [[nodiscard]] Contents subspan(std::size_t first, std::size_t count) const noexcept {
+    return {lower.subspan(first, count), upper.empty() ? upper : upper.subspan(first, count)};
+  }
+  [[nodiscard]] Contents first(std::size_t count) const noexcept { return subspan(0, count); }
+  [[nodiscard]] Contents from(std::size_t first) const noexcept { return subspan(first, size() - first); }
 };
 
 /// A worker in the list of a run's holders.
@@ -62,8 +77,9 @@ struct alignas(64) Run {
   std::uint64_t first = 0;  ///< content of the first block
   std::uint64_t namespace_key = 0;
   std::uint64_t last_checkpoint = 0;  ///< if there is one [loaded]
-  std::uint64_t* blocks =
-      nullptr;                ///< contents from here on; before them, from the last to the first, checkpoints [loaded]
+  /// Contents from here on, and their upper halves `capacity` words further on if contents are wide. blocks[-1]: the capacity; before it, from
+  /// the last to the first, checkpoints. [loaded]
+  std::uint64_t* blocks = nullptr;
   RunId parent = kNoRun;      ///< of a free run: the next free one
   std::uint32_t start = 0;    ///< blocks before the first one
   std::uint32_t changes = 0;  ///< counts what a lookup must not overlook [loaded]
@@ -87,7 +103,7 @@ struct alignas(64) Run {
   [[nodiscard]] std::uint32_t first_checkpoint() const noexcept { return start / 16; }
   /// Checkpoint k, which the run keeps. [writer]
   [[nodiscard]] std::uint64_t& checkpoint(std::uint32_t k) noexcept {
-    return blocks[-1 - static_cast<std::ptrdiff_t>(k - first_checkpoint())];
+    return blocks[-2 - static_cast<std::ptrdiff_t>(k - first_checkpoint())];
   }
   [[nodiscard]] HolderList* list() const noexcept {
     return holders <= kInlineHolders ? nullptr : reinterpret_cast<HolderList*>(holders);

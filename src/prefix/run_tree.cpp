@@ -12,11 +12,6 @@ namespace {
 constexpr std::size_t kAllocationBytes = 8;
 constexpr std::align_val_t kLine{64};
 
-constexpr std::size_t checkpoint_words(std::uint32_t capacity) noexcept { return capacity / 16 + 1; }
-constexpr std::size_t array_bytes(std::uint32_t capacity) noexcept {
-  return capacity == 0 ? 0 : 8 * (capacity + checkpoint_words(capacity)) + kAllocationBytes;
-}
-
 std::uint32_t common_length(const std::uint64_t* a, const std::uint64_t* b, std::size_t length) noexcept {
   std::size_t same = 0;
   while (same + 4 <= length && ((a[same] ^ b[same]) | (a[same + 1] ^ b[same + 1]) | (a[same + 2] ^ b[same + 2]) |
@@ -34,11 +29,12 @@ void free_lines(void*, void* lines) { ::operator delete(lines, kLine); }
 
 }  // namespace
 
-RunTree::RunTree(std::uint64_t content_seed, std::uint64_t secret, std::uint64_t edge_mask)
+RunTree::RunTree(std::uint64_t content_seed, std::uint64_t secret, bool wide, std::uint64_t edge_mask)
     : content_seed_(content_seed),
       root_secret_(mix64(secret + 1)),
       child_secret_(mix64(secret + 2)),
       edge_mask_(edge_mask),
+      wide_(wide),
       edges_({}, &reclaimer_),
       gaps_(0, kthena::detail::Hash{mix64(secret + 3)}),
       slow_(SlowUpperHash{mix64(secret + 4)}, &reclaimer_) {}
@@ -77,36 +73,44 @@ void RunTree::clear() noexcept {
 
 // ---- places
 
-Stretch RunTree::extend(Place parent, std::uint64_t namespace_key, std::span<const std::uint64_t> contents) {
+Stretch RunTree::extend(Place parent, std::uint64_t namespace_key, Contents contents) {
+  const std::uint64_t first = contents.lower[0];
   std::uint32_t next = 0;
   std::uint64_t hash = 0;
   if (parent.run != kNoRun) {
     const Run& run = at(parent.run);
     next = parent.offset + 1;
-    if (next < run.length && run.blocks[next] == contents[0]) {
+    if (next < run.length && has_content({parent.run, next}, contents)) {
       extended_ = parent.run;
-      const std::size_t most = std::min<std::size_t>(contents.size(), run.length - next);
-      return {parent.run, next, common_length(run.blocks + next, contents.data(), most)};
+      return {parent.run, next, common_length(run, next, contents)};
     }
-    hash = child_hash(parent.run, next, contents[0]);
-    extended_ = next <= run.deepest_child ? find_child(hash, parent.run, next, contents[0], era()) : kNoRun;
+    hash = child_hash(parent.run, next, first);
+    extended_ = next <= run.deepest_child ? find_child(hash, parent.run, next, contents, era()) : kNoRun;
     if (extended_ == kNoRun && next == run.length && next < kMaxLength) {
       extended_ = parent.run;
       return {parent.run, next, append(parent.run, contents)};
     }
   } else {
-    hash = root_hash(namespace_key, contents[0]);
-    extended_ = find_root(hash, namespace_key, contents[0], era());
+    hash = root_hash(namespace_key, first);
+    extended_ = find_root(hash, namespace_key, contents, era());
   }
   if (extended_ == kNoRun) {
-    extended_ = create(parent, next, namespace_key, contents[0]);
+    extended_ = create(parent, next, namespace_key, first);
     const std::uint32_t count = append(extended_, contents);
     publish(extended_, hash);
     return {extended_, 0, count};
   }
-  const Run& run = at(extended_);
-  const std::size_t most = std::min<std::size_t>(contents.size(), run.length);
-  return {extended_, 0, common_length(run.blocks, contents.data(), most)};
+  return {extended_, 0, common_length(at(extended_), 0, contents)};
+}
+
+std::uint32_t RunTree::common_length(const Run& run, std::uint32_t offset, Contents contents) const noexcept {
+  const std::size_t most = std::min<std::size_t>(contents.size(), run.length - offset);
+  const std::uint32_t same = detail::common_length(run.blocks + offset, contents.lower.data(), most);
+  return wide_ ? detail::common_length(uppers(run) + offset, contents.upper.data(), same) : same;
+}
+
+std::size_t RunTree::array_bytes(std::uint32_t capacity) const noexcept {
+  return capacity == 0 ? 0 : 8 * array_words(capacity) + kAllocationBytes;
 }
 
 void RunTree::settle() { settle(std::exchange(extended_, kNoRun)); }
@@ -202,10 +206,10 @@ void RunTree::recycle(void* owner, void* memory) noexcept {
 void RunTree::retire_blocks(Run& run) {
   array_bytes_ -= array_bytes(run.capacity);
   if (run.capacity != 0)
-    reclaimer_.retire(run.blocks - checkpoint_words(run.capacity), array_bytes(run.capacity), free_words);
+    reclaimer_.retire(run.blocks - head_words(run.capacity), array_bytes(run.capacity), free_words);
 }
 
-std::uint32_t RunTree::append(RunId id, std::span<const std::uint64_t> contents) {
+std::uint32_t RunTree::append(RunId id, Contents contents) {
   Run& run = at(id);
   const std::uint32_t old_length = run.length;
   const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(contents.size(), kMaxLength - old_length));
@@ -216,22 +220,25 @@ std::uint32_t RunTree::append(RunId id, std::span<const std::uint64_t> contents)
     reserve(run, std::min(room, kMaxLength));
   }
   std::uint64_t* const to = run.blocks + old_length;
-  for (std::uint32_t i = 0; i < count; ++i) store_relaxed(to[i], contents[i]);
+  for (std::uint32_t i = 0; i < count; ++i) store_relaxed(to[i], contents.lower[i]);
+  for (std::uint32_t i = 0; wide_ && i < count; ++i) store_relaxed(to[run.capacity + i], contents.upper[i]);
   add_checkpoints(id, old_length, length);
   store(run.length, narrow(length));
   return count;
 }
 
 void RunTree::reserve(Run& run, std::uint32_t capacity) {
-  auto* const words = static_cast<std::uint64_t*>(::operator new(8 * (capacity + checkpoint_words(capacity))));
-  std::uint64_t* const blocks = words + checkpoint_words(capacity);
+  auto* const words = static_cast<std::uint64_t*>(::operator new(8 * array_words(capacity)));
+  std::uint64_t* const blocks = words + head_words(capacity);
   if (run.length != 0) {
-    const std::size_t checkpoints = (run.start + run.length) / 16 - run.first_checkpoint();
-    std::memcpy(blocks - checkpoints, run.blocks - checkpoints, 8 * (checkpoints + run.length));
+    const std::size_t head = (run.start + run.length) / 16 - run.first_checkpoint() + 1;
+    std::memcpy(blocks - head, run.blocks - head, 8 * (head + run.length));
+    if (wide_) std::memcpy(blocks + capacity, run.blocks + run.capacity, 8 * std::size_t{run.length});
   }
+  blocks[-1] = capacity;
   std::uint64_t* const old = run.blocks;
   store(run.blocks, blocks);
-  if (run.capacity != 0) reclaimer_.retire(old - checkpoint_words(run.capacity), array_bytes(run.capacity), free_words);
+  if (run.capacity != 0) reclaimer_.retire(old - head_words(run.capacity), array_bytes(run.capacity), free_words);
   array_bytes_ += array_bytes(capacity) - array_bytes(run.capacity);
   run.capacity = narrow(capacity);
 }

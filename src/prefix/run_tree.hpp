@@ -44,9 +44,10 @@ class RunTree {
  public:
   static constexpr std::uint32_t kMaxLength = 4080;
 
-  /// `content_seed`: the seed of the queries' checkpoints. `secret`: of the edges. `edge_mask`: which bits of an edge's hash are used; a test
-  /// makes hashes collide with it.
-  RunTree(std::uint64_t content_seed, std::uint64_t secret, std::uint64_t edge_mask = ~std::uint64_t{0});
+  /// `content_seed`: the seed of the queries' checkpoints. `secret`: of the edges. `wide`: contents have upper halves, and are equal if both
+  /// are. `edge_mask`: which bits of an edge's hash are used; a test makes hashes collide with it.
+  RunTree(std::uint64_t content_seed, std::uint64_t secret, bool wide = false,
+          std::uint64_t edge_mask = ~std::uint64_t{0});
   ~RunTree();
   RunTree(const RunTree&) = delete;
   RunTree& operator=(const RunTree&) = delete;
@@ -55,10 +56,13 @@ class RunTree {
 
   /// Places for contents[0], contents[1] ... behind `parent`, as many as lie in one run; made if they are not there. The run stays as it is
   /// until settle(): the caller holds what it needs of it in between. At most one run at a time.
-  Stretch extend(Place parent, std::uint64_t namespace_key, std::span<const std::uint64_t> contents);
+  Stretch extend(Place parent, std::uint64_t namespace_key, Contents contents);
   /// Ends extend(): what nobody holds goes.
   void settle();
   [[nodiscard]] std::uint64_t content(Place place) const noexcept { return at(place.run).blocks[place.offset]; }
+  [[nodiscard]] bool has_content(Place place, Contents one) const noexcept {
+    return content(place) == one.lower[0] && (!wide_ || uppers(at(place.run))[place.offset] == one.upper[0]);
+  }
   [[nodiscard]] std::uint64_t namespace_key(RunId run) const noexcept { return at(run).namespace_key; }
 
   // ---- who holds them
@@ -97,7 +101,7 @@ class RunTree {
   /// A query on its way down.
   struct Walker {
     std::uint64_t namespace_key = 0;
-    std::span<const std::uint64_t> contents;
+    Contents contents;
     const std::uint64_t* checkpoints = nullptr;  ///< null: they are not the contents' under this tree's seed
     std::uint64_t hash = 0;                      ///< of the edge to the next run
     std::size_t depth = 0;                       ///< blocks before it
@@ -154,17 +158,17 @@ class RunTree {
     for (RunId id = 0; id < run_limit(); ++id) {
       const Run& run = at(id);
       if (run.length == 0) continue;
+      const std::uint64_t* const upper = wide_ ? uppers(run) : nullptr;
       visit(id, run.parent, std::uint32_t{run.parent_offset}, run.namespace_key,
-            std::span<const std::uint64_t>(run.blocks, run.length));
+            Contents{{run.blocks, run.length}, {upper, wide_ ? run.length : std::size_t{0}}});
     }
   }
   /// A new run with 1 .. kMaxLength contents behind `offset` blocks of `parent` (kNoRun: at the start of prompts), where none begins with the
   /// same content. The caller sees to it that someone holds its last block or that a run hangs there, before anything else is settled there.
-  RunId add_run(RunId parent, std::uint32_t offset, std::uint64_t namespace_key,
-                std::span<const std::uint64_t> contents) {
-    const std::uint64_t hash =
-        parent == kNoRun ? root_hash(namespace_key, contents[0]) : child_hash(parent, offset, contents[0]);
-    const RunId id = create({parent, 0}, offset, namespace_key, contents[0]);
+  RunId add_run(RunId parent, std::uint32_t offset, std::uint64_t namespace_key, Contents contents) {
+    const std::uint64_t first = contents.lower[0];
+    const std::uint64_t hash = parent == kNoRun ? root_hash(namespace_key, first) : child_hash(parent, offset, first);
+    const RunId id = create({parent, 0}, offset, namespace_key, first);
     append(id, contents);
     publish(id, hash);
     return id;
@@ -243,37 +247,52 @@ class RunTree {
     const std::uint64_t place = (std::uint64_t{parent} << 16 | offset) * 0xD6E8FEB86659FD93ull;
     return combine64(child_secret_ ^ place, content) & edge_mask_;
   }
-  [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, std::uint64_t content,
+  /// The upper halves of a run's contents, in a tree of wide ones.
+  [[nodiscard]] static const std::uint64_t* uppers(const Run& run) noexcept {
+    const std::uint64_t* const blocks = load(run.blocks);
+    return blocks + blocks[-1];
+  }
+  [[nodiscard]] bool begins_with(const Run& run, Contents contents) const noexcept {
+    return run.first == contents.lower[0] && (!wide_ || load_relaxed(*uppers(run)) == contents.upper[0]);
+  }
+  [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, Contents contents,
                                 std::uint64_t era) const noexcept {
     const auto edge = edges_.read(hash, [&](const Edge& one) {
       if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
       const Run* const run = peek(one.run, era);
       if (run == nullptr) return false;
       __builtin_prefetch(run->few);
-      return run->first == content && run->namespace_key == namespace_key && run->parent == kNoRun;
+      return run->namespace_key == namespace_key && run->parent == kNoRun && begins_with(*run, contents);
     });
     return edge ? edge->run : kNoRun;
   }
-  [[nodiscard]] RunId find_child(std::uint64_t hash, RunId parent, std::uint32_t offset, std::uint64_t content,
+  [[nodiscard]] RunId find_child(std::uint64_t hash, RunId parent, std::uint32_t offset, Contents contents,
                                  std::uint64_t era) const noexcept {
     const auto edge = edges_.read(hash, [&](const Edge& one) {
       if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
       const Run* const run = peek(one.run, era);
       if (run == nullptr) return false;
       __builtin_prefetch(run->few);
-      return run->first == content && run->parent == parent && run->parent_offset == offset;
+      return run->parent == parent && run->parent_offset == offset && begins_with(*run, contents);
     });
     return edge ? edge->run : kNoRun;
   }
-  [[nodiscard]] static std::uint32_t match(const Run& run, std::uint32_t changes,
-                                           std::span<const std::uint64_t> contents,
-                                           const std::uint64_t* checkpoints) noexcept;
+  [[nodiscard]] std::uint32_t match(const Run& run, std::uint32_t changes, Contents contents,
+                                    const std::uint64_t* checkpoints) const noexcept;
 
   RunId create(Place parent, std::uint32_t offset, std::uint64_t namespace_key, std::uint64_t content);
   void make_chunk();
   /// The run can be found from now on.
   void publish(RunId id, std::uint64_t hash);
-  std::uint32_t append(RunId id, std::span<const std::uint64_t> contents);
+  std::uint32_t append(RunId id, Contents contents);
+  /// Leading blocks of `contents` that the run has from `offset` on.
+  [[nodiscard]] std::uint32_t common_length(const Run& run, std::uint32_t offset, Contents contents) const noexcept;
+  /// Words before the contents in an array of this capacity, and in all.
+  [[nodiscard]] static std::size_t head_words(std::uint32_t capacity) noexcept { return capacity / 16 + 2; }
+  [[nodiscard]] std::size_t array_words(std::uint32_t capacity) const noexcept {
+    return head_words(capacity) + (wide_ ? 2u : 1u) * capacity;
+  }
+  [[nodiscard]] std::size_t array_bytes(std::uint32_t capacity) const noexcept;
   void reserve(Run& run, std::uint32_t capacity);
   void add_checkpoints(RunId id, std::uint32_t old_length, std::uint32_t length);
   [[nodiscard]] std::uint64_t checkpoint_at(RunId id, std::uint32_t depth) noexcept;
@@ -321,6 +340,7 @@ class RunTree {
   std::uint64_t root_secret_;
   std::uint64_t child_secret_;
   std::uint64_t edge_mask_;
+  bool wide_;
   TagTable<Edge, EdgeUpperHash, true> edges_;
   Chunks* chunks_ = nullptr;  // [loaded]
   std::uint64_t eras_ = 0;    // times that everything was cleared
@@ -335,8 +355,8 @@ class RunTree {
   std::size_t array_bytes_ = 0;
 };
 
-inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, std::span<const std::uint64_t> contents,
-                                    const std::uint64_t* checkpoints) noexcept {
+inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, Contents contents,
+                                    const std::uint64_t* checkpoints) const noexcept {
   // The length before the array: one that grows is published with its array first. One that shrinks has counted a change in between.
   std::uint32_t run_length = load(run.length);
   std::uint64_t last_checkpoint = load(run.last_checkpoint);
@@ -347,7 +367,7 @@ inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, std::
     last_checkpoint = load(run.last_checkpoint);
     blocks = load(run.blocks);
   }
-  const std::uint64_t* const wanted = contents.data() + run.start;
+  const std::uint64_t* const wanted = contents.lower.data() + run.start;
   auto length = static_cast<std::uint32_t>(std::min<std::size_t>(run_length, contents.size() - run.start));
   std::uint32_t same = 1;  // the edge compared the first block
   if (checkpoints != nullptr) {
@@ -355,7 +375,7 @@ inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, std::
     const std::uint32_t last = (run.start + length) / 16;
     if (last > first) {
       const auto own = [blocks, first](std::uint32_t k) {
-        return load_relaxed(blocks[-1 - static_cast<std::ptrdiff_t>(k - first)]);
+        return load_relaxed(blocks[-2 - static_cast<std::ptrdiff_t>(k - first)]);
       };
       if ((length == run_length ? last_checkpoint : own(last - 1)) == checkpoints[last - 1]) {
         same = std::max(same, 16 * last - run.start);
@@ -377,26 +397,32 @@ inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, std::
     }
   }
   while (same < length && load_relaxed(blocks[same]) == wanted[same]) ++same;
-  return same;
+  if (!wide_) return same;
+  // What is alike in the lower halves and in the checkpoints over them has to be so in the upper halves as well.
+  const std::uint64_t* const upper = blocks + blocks[-1];
+  const std::uint64_t* const wanted_upper = contents.upper.data() + run.start;
+  std::uint32_t verified = 0;
+  while (verified < same && load_relaxed(upper[verified]) == wanted_upper[verified]) ++verified;
+  return verified;
 }
 
 inline bool RunTree::start(Walker& walker) const noexcept {
-  walker.ended = walker.contents.empty();
+  walker.ended = walker.contents.empty() || (wide_ && walker.contents.upper.empty());
   if (walker.ended) return false;
   const Chunks* const chunks = load(chunks_);
   walker.ended = chunks == nullptr;
   if (walker.ended) return false;
   walker.era = chunks->era;
-  walker.hash = root_hash(walker.namespace_key, walker.contents[0]);
+  walker.hash = root_hash(walker.namespace_key, walker.contents.lower[0]);
   edges_.prefetch_tags(walker.hash);
   return true;
 }
 
 inline void RunTree::arrive(Walker& walker) const noexcept {
   if (walker.ended) return;
-  const std::uint64_t content = walker.contents[walker.depth];
-  walker.run = walker.run == kNoRun ? find_root(walker.hash, walker.namespace_key, content, walker.era)
-                                    : find_child(walker.hash, walker.run, walker.offset, content, walker.era);
+  const Contents rest = walker.contents.subspan(walker.depth, 1);
+  walker.run = walker.run == kNoRun ? find_root(walker.hash, walker.namespace_key, rest, walker.era)
+                                    : find_child(walker.hash, walker.run, walker.offset, rest, walker.era);
   walker.at = walker.run == kNoRun ? nullptr : peek(walker.run, walker.era);
   walker.ended = walker.at == nullptr;
 }
@@ -413,7 +439,7 @@ bool RunTree::step(Walker& walker, Visit&& visit) const noexcept {
   walker.depth = std::size_t{run.start} + walker.offset;
   walker.ended = walker.depth == walker.contents.size() || walker.offset > load(run.deepest_child);
   if (!walker.ended) {
-    walker.hash = child_hash(walker.run, walker.offset, walker.contents[walker.depth]);
+    walker.hash = child_hash(walker.run, walker.offset, walker.contents.lower[walker.depth]);
     edges_.prefetch_tags(walker.hash);
   }
   if (!visit(run, walker.offset, walker.run)) walker.ended = true;

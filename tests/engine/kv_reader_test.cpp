@@ -202,9 +202,11 @@ TEST_CASE("P9 an engine block that holds several index blocks is split", "[engin
   CHECK(std::set<std::uint64_t>(events[1].hashes.begin(), events[1].hashes.end()) ==
         std::set<std::uint64_t>{events[0].hashes[0], 21});
 
-  auto index = prefix::PrefixIndex::create({.block_tokens = 2, .seed = 77}).value();
+  const bool wide = GENERATE(false, true);
+  auto index = prefix::PrefixIndex::create({.block_tokens = 2, .seed = 77, .wide_contents = wide}).value();
   KvReadOptions options = options_of(2);
   options.worker = index.add_worker("w").value();
+  options.wide_contents = wide;
   reader = KvReader::create(vllm(), options).value();
   const auto depth = [&] {
     prefix::PrefixQuery query = index.make_query({.model = "m", .adapter = {}, .tenant = {}, .block_tokens = 2});
@@ -249,9 +251,12 @@ TEST_CASE("P9 several engine blocks that make up an index block: as a set of pre
   const std::uint32_t block_tokens = part_tokens * parts;
   INFO("seed " << seed << ", " << parts << " parts of " << part_tokens);
   std::mt19937_64 random(seed);
-  auto index = prefix::PrefixIndex::create({.block_tokens = block_tokens, .seed = 77}).value();
+  const bool wide = seed % 2 == 1;
+  auto index =
+      prefix::PrefixIndex::create({.block_tokens = block_tokens, .seed = 77, .wide_contents = wide}).value();
   KvReadOptions options = options_of(block_tokens);
   options.worker = index.add_worker("w").value();
+  options.wide_contents = wide;
   KvReader reader = KvReader::create(vllm(), options).value();
 
   std::map<Tokens, std::uint64_t> labels;

@@ -51,10 +51,18 @@ inline prefix::Namespace space_of(const std::string& name) {
   return {.model = name, .adapter = {}, .tenant = {}, .block_tokens = kBlockTokens};
 }
 
-inline std::vector<std::uint64_t> contents_of(const TokenPrefix& prompt, std::size_t first, std::size_t last) {
-  std::vector<std::uint64_t> contents;
+struct BlockContents {
+  std::vector<std::uint64_t> lower;
+  std::vector<std::uint64_t> upper;
+};
+
+/// If they are wide, one bit is left of the lower halves, so that most of them collide.
+inline BlockContents contents_of(const TokenPrefix& prompt, std::size_t first, std::size_t last, bool wide) {
+  BlockContents contents;
   for (std::size_t i = first; i < last; ++i) {
-    contents.push_back(prefix::hash_block(std::span(prompt.tokens).subspan(i * kBlockTokens, kBlockTokens), kSeed));
+    const std::span<const std::uint32_t> block = std::span(prompt.tokens).subspan(i * kBlockTokens, kBlockTokens);
+    contents.lower.push_back(prefix::hash_block(block, kSeed) & (wide ? 1 : ~std::uint64_t{0}));
+    if (wide) contents.upper.push_back(prefix::hash_block_upper(block, kSeed));
   }
   return contents;
 }
@@ -117,14 +125,16 @@ class Fleet {
 
   /// Stores with labels of the caller's choice.
   void store(const Operation& operation, std::optional<Label> parent, const std::vector<Label>& labels) {
-    const std::vector<std::uint64_t> contents = contents_of(operation.prompt, operation.first, operation.last);
+    const BlockContents contents =
+        contents_of(operation.prompt, operation.first, operation.last, index_.options().wide_contents);
     REQUIRE(index_
                 .apply(BlockStored{.worker = worker(operation.worker),
                                    .namespace_key = prefix::namespace_key(space_of(operation.prompt.space), kSeed),
                                    .parent = parent,
                                    .engine_hashes = labels,
-                                   .content_hashes = contents,
-                                   .tier = operation.tier})
+                                   .content_hashes = contents.lower,
+                                   .tier = operation.tier,
+                                   .content_uppers = contents.upper})
                 .ok());
     for (std::size_t i = 0; i < labels.size(); ++i) {
       oracle_.store(operation.worker, labels[i], first_blocks(operation.prompt, operation.first + i + 1),
@@ -138,7 +148,12 @@ class Fleet {
 
   [[nodiscard]] prefix::PrefixQuery query(const TokenPrefix& prompt) const {
     prefix::PrefixQuery query = index_.make_query(space_of(prompt.space));
-    query.extend_tokens(prompt.tokens);
+    if (query.wide()) {
+      const BlockContents contents = contents_of(prompt, 0, block_count(prompt), true);
+      REQUIRE(query.extend_contents(contents.lower, contents.upper).ok());
+    } else {
+      query.extend_tokens(prompt.tokens);
+    }
     return query;
   }
 
@@ -243,6 +258,7 @@ struct ScenarioOptions {
   bool only_tail_first = false;  ///< stores from the start of the prompt, removals from its end: no holes, no orphans
   bool removals = true;
   bool known_stores = false;  ///< some stores come without tokens
+  bool wide = false;  ///< contents of 128 bits, of whose lower halves only one bit is left: most of them collide
 };
 
 struct Scenario {

@@ -23,14 +23,24 @@ using Bytes = std::vector<std::byte>;
 
 constexpr std::uint32_t kWorkers = 4;
 
-PrefixIndexOptions options_of(bool shared) {
+PrefixIndexOptions options_of(bool shared, bool wide = false) {
   return {.max_workers = 8,
           .max_orphan_blocks = 12,
           .seed = 0x5EED,
           .shared_engine_hashes = shared,
+          .wide_contents = wide,
           .max_expected_blocks = 9,
           .expected_ttl_ns = 40};
 }
+
+/// Contents as an index takes them: where they are wide, all that differs is in the upper halves.
+struct Halves {
+  Halves(const PrefixIndex& index, const Hashes& contents)
+      : lower(index.options().wide_contents ? Hashes(contents.size(), 7) : contents),
+        upper(index.options().wide_contents ? contents : Hashes()) {}
+  Hashes lower;
+  Hashes upper;
+};
 
 /// One random call, the same for each index that is given the same `seed`: all kinds of events, with any labels of 16 and any parents, known
 /// or not.
@@ -56,7 +66,8 @@ void act(std::uint64_t seed, PrefixIndex& index) {
   const std::uint64_t space = below(6) == 0 ? 2 : 1;
   const std::uint64_t dice = below(100);
   if (dice < 45) {
-    REQUIRE(index.apply(BlockStored{worker, space, parent, labels, contents, tier}).ok());
+    const Halves halves(index, contents);
+    REQUIRE(index.apply(BlockStored{worker, space, parent, labels, halves.lower, tier, halves.upper}).ok());
   } else if (dice < 53) {
     REQUIRE(index.apply(BlockStored{worker, space, parent, labels, {}, tier}).ok());
   } else if (dice < 75) {
@@ -67,8 +78,9 @@ void act(std::uint64_t seed, PrefixIndex& index) {
     REQUIRE(index.remove_worker(worker).ok());
     (void)index.sweep(1u << 20);
   } else if (dice < 94) {
-    PrefixQuery query(space, 16, 0x5EED);
-    REQUIRE(query.extend_contents(contents).ok());
+    PrefixQuery query(space, 16, 0x5EED, index.options().wide_contents);
+    const Halves halves(index, contents);
+    REQUIRE(query.extend_contents(halves.lower, halves.upper).ok());
     REQUIRE(index.expect(worker, query, static_cast<std::int64_t>(below(400))).ok());
   } else {
     (void)index.expire(static_cast<std::int64_t>(below(400)), 1 + below(5));
@@ -81,10 +93,11 @@ std::vector<std::uint32_t> answers(const PrefixIndex& index) {
   const std::size_t limit = index.worker_limit();
   std::vector<std::uint32_t> depths(PrefixIndex::kTiers * limit);
   for (std::uint64_t prompt = 0; prompt < 128; ++prompt) {
-    PrefixQuery query(1 + prompt / 64, 16, 0x5EED);
+    PrefixQuery query(1 + prompt / 64, 16, 0x5EED, index.options().wide_contents);
     Hashes contents;
     for (std::uint64_t i = 0; i < 6; ++i) contents.push_back(prompt >> i & 1);
-    REQUIRE(query.extend_contents(contents).ok());
+    const Halves halves(index, contents);
+    REQUIRE(query.extend_contents(halves.lower, halves.upper).ok());
     index.find_tiers(query, {}, depths);
     all.insert(all.end(), depths.begin(), depths.end());
   }
@@ -109,8 +122,8 @@ void require_same(const PrefixIndexStats& a, const PrefixIndexStats& b) {
   REQUIRE(a.evicted_blocks == b.evicted_blocks);
 }
 
-PrefixIndex random_index(std::uint64_t seed, bool shared, int steps) {
-  PrefixIndex index = PrefixIndex::create(options_of(shared)).value();
+PrefixIndex random_index(std::uint64_t seed, bool shared, int steps, bool wide = false) {
+  PrefixIndex index = PrefixIndex::create(options_of(shared, wide)).value();
   std::mt19937_64 random(seed);
   for (int step = 0; step < steps; ++step) act(random(), index);
   return index;
@@ -137,8 +150,9 @@ std::string hex(const Bytes& bytes) {
 TEST_CASE("P15 what load() makes of a dump does what the original does, event by event", "[prefix][property]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(0, 60)));
   const bool shared = GENERATE(false, true);
+  const bool wide = seed % 3 == 0;
   std::mt19937_64 random(seed);
-  PrefixIndex original = PrefixIndex::create(options_of(shared)).value();
+  PrefixIndex original = PrefixIndex::create(options_of(shared, wide)).value();
   std::vector<PrefixIndex> copies;
   std::uint64_t waited = 0;
   std::uint64_t guessed = 0;
@@ -148,7 +162,7 @@ TEST_CASE("P15 what load() makes of a dump does what the original does, event by
       const Bytes dump = original.dump();
       waited += original.stats().orphan_blocks;
       guessed += original.stats().expected_blocks;
-      Result<PrefixIndex> loaded = PrefixIndex::load(dump, options_of(shared));
+      Result<PrefixIndex> loaded = PrefixIndex::load(dump, options_of(shared, wide));
       INFO(loaded.status().message());
       REQUIRE(loaded.ok());
       copies.push_back(std::move(*loaded));
@@ -184,7 +198,8 @@ TEST_CASE("P15 what load() makes of a dump does what the original does, event by
 TEST_CASE("a dump leaves removed workers out as if they were swept", "[prefix][property]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(100, 160)));
   const bool shared = GENERATE(false, true);
-  PrefixIndex index = random_index(seed, shared, 120);
+  const bool wide = seed % 3 == 0;
+  PrefixIndex index = random_index(seed, shared, 120, wide);
   const WorkerId worker = index.add_worker("worker0").value();
   REQUIRE(index.remove_worker(worker).ok());
   const Bytes before = index.dump();
@@ -192,7 +207,7 @@ TEST_CASE("a dump leaves removed workers out as if they were swept", "[prefix][p
   CHECK(index.dump() == before);
   REQUIRE(index.sweep(1u << 20) == 0);
   CHECK(index.dump() == before);
-  CHECK(PrefixIndex::load(before, options_of(shared))->dump() == before);
+  CHECK(PrefixIndex::load(before, options_of(shared, wide))->dump() == before);
 }
 
 TEST_CASE("long runs, many workers and many namespaces come back", "[prefix]") {
@@ -323,6 +338,9 @@ TEST_CASE("load() names the option that differs", "[prefix]") {
   other = options;
   other.shared_engine_hashes = false;
   refused(other, "shared_engine_hashes: is false, in the dump true");
+  other = options;
+  other.wide_contents = true;
+  refused(other, "wide_contents: is true, in the dump false");
   other = options;
   other.max_workers = 1;
   refused(other, "max_workers: is 1, in the dump there are 2");

@@ -19,7 +19,7 @@ void require_exact(std::uint64_t seed, const ScenarioOptions& options) {
   const Scenario scenario = random_scenario(seed, options);
   const bool shared = GENERATE(false, true);
   CAPTURE(shared);
-  Fleet fleet({.shared_engine_hashes = shared});
+  Fleet fleet({.shared_engine_hashes = shared, .wide_contents = options.wide});
   std::mt19937_64 random(seed + 1);
   std::string history;
   const auto compare = [&](const TokenPrefix& prompt) {
@@ -64,6 +64,17 @@ TEST_CASE("P16 find and find_tiers equal the oracle when some stores come withou
                        .tiers = 1 + seed % 4,
                        .spaces = 1 + seed % 2,
                        .known_stores = true});
+}
+
+TEST_CASE("P10 contents of 128 bits stay exact when their lower halves collide", "[prefix][property]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(11000, 11150)));
+  require_exact(seed, {.workers = 1 + seed % 6,
+                       .alphabet = 3 + seed % 4,
+                       .depth = 2 + seed % 50,
+                       .tiers = 1 + seed % 2,
+                       .spaces = 1 + seed % 2,
+                       .known_stores = seed % 3 == 0,
+                       .wide = true});
 }
 
 TEST_CASE("P1 find equals the oracle without holes, as engines evict", "[prefix][property]") {

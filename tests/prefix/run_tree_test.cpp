@@ -19,7 +19,7 @@ using Path = std::vector<std::uint64_t>;
 Place hold(RunTree& tree, std::uint32_t worker, const Path& path) {
   Place place;
   for (std::size_t i = 0; i < path.size(); ++i) {
-    const Stretch stretch = tree.extend(place, 9, std::span(path).subspan(i, 1));
+    const Stretch stretch = tree.extend(place, 9, {std::span(path).subspan(i, 1), {}});
     REQUIRE(stretch.count == 1);
     place = {stretch.run, stretch.offset};
     std::vector<RunTree::Range> already;
@@ -31,7 +31,7 @@ Place hold(RunTree& tree, std::uint32_t worker, const Path& path) {
 
 std::uint32_t depth(const RunTree& tree, std::uint32_t worker, const Path& path) {
   std::uint32_t found = 0;
-  RunTree::Walker walker{9, path, nullptr};
+  RunTree::Walker walker{9, {path, {}}, nullptr};
   tree.walk(walker, [&](const Run& run, std::uint32_t matched, RunId) {
     for_each_holder(run, [&](const Holder& holder) {
       if (holder.worker == worker) found = run.start + std::min<std::uint32_t>(holder.cutoff, matched);
@@ -48,7 +48,7 @@ TEST_CASE("P10 edges whose hashes collide are told apart by parent, offset and c
   const auto bits = static_cast<std::uint64_t>(GENERATE(0, 1, 3, 16));
   // Bits at both ends: which group, and which tag.
   const std::uint64_t mask = ((std::uint64_t{1} << bits) - 1) << 48 | ((std::uint64_t{1} << bits / 2) - 1);
-  RunTree tree(1, 2, mask);
+  RunTree tree(1, 2, false, mask);
   std::mt19937_64 random(bits);
   std::map<Path, Place> places;
   std::set<std::pair<RunId, std::uint32_t>> taken;

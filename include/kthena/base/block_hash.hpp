@@ -29,4 +29,9 @@ inline std::uint64_t hash_block(std::span<const std::uint32_t> tokens, std::uint
   return xxh3_64(std::as_bytes(tokens), seed);
 }
 
+/// The upper half of a content of 128 bits, whose lower half hash_block() is: the same under another seed, made from this one. [any thread]
+inline std::uint64_t hash_block_upper(std::span<const std::uint32_t> tokens, std::uint64_t seed) noexcept {
+  return hash_block(tokens, mix64(seed ^ 0xA0761D6478BD642Full));
+}
+
 }  // namespace kthena

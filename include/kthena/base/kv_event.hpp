@@ -28,6 +28,8 @@ struct BlockStored {
   /// n, same order; none: blocks the worker already holds, now in this tier too (an index counts those that it does not know)
   std::span<const std::uint64_t> content_hashes;
   KvTier tier = KvTier::kDevice;
+  /// For an index of wide contents: n upper halves, made with hash_block_upper(). Else none.
+  std::span<const std::uint64_t> content_uppers = {};
 };
 
 struct BlockRemoved {

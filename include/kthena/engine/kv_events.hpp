@@ -123,6 +123,8 @@ struct KvReadOptions {
   std::uint32_t block_tokens = 16;
   /// Secret seed of the index's content hashes and namespaces. DEFAULT: 0.
   std::uint64_t seed = 0;
+  /// The index's contents have 128 bits: stores carry content_uppers. DEFAULT: false.
+  bool wide_contents = false;
   /// The KV cache group that is indexed, if it is a full-attention one. DEFAULT: 0.
   std::uint32_t group = 0;
   /// Longest payload, bytes. Range 1..2^31. DEFAULT: 16 MiB.

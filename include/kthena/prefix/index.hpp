@@ -44,6 +44,10 @@ struct PrefixIndexOptions {
   /// (worker, block) instead of 28 to 36. If it is not so the answers stay right and the memory is not saved. Two things differ: a store that is
   /// repeated when its parent is gone is told by its content alone, and sweep() does a worker at a time. DEFAULT: false.
   bool shared_engine_hashes = false;
+  /// Contents have 128 bits: two prompts are one only if both halves of their hashes are equal block by block, not just by checkpoints of 64 bits.
+  /// Events need content_uppers, queries have to be wide. 8 bytes more per distinct block, and a lookup reads twice as much. For who
+  /// cannot have a chance of n^2 / 2^65 that two of n blocks are confused. DEFAULT: false.
+  bool wide_contents = false;
   /// Blocks that each worker may be expected to hold (expect()); beyond it those expected longest ago go. Without events: the blocks of
   /// the engine's cache. Range 0..2^32-1. DEFAULT: 0, expect() is off.
   std::size_t max_expected_blocks = 0;
@@ -150,6 +154,8 @@ class PrefixIndex {
   [[nodiscard]] std::uint64_t namespace_key(const Namespace& space) const noexcept;
   /// The content hash of a block of options().block_tokens tokens in events for this index.
   [[nodiscard]] std::uint64_t hash_block(std::span<const std::uint32_t> tokens) const noexcept;
+  /// Its upper half, for wide contents.
+  [[nodiscard]] std::uint64_t hash_block_upper(std::span<const std::uint32_t> tokens) const noexcept;
 
   /// depths[w] = leading blocks of the query that worker w holds in any tier; 0 for workers that hold none, are not in use or are
   /// masked out. All elements of `depths` are written; workers beyond them are left out, so worker_limit() elements are enough for all.
