@@ -409,6 +409,7 @@ Status PrefixIndex::State::load_orphans(DumpReader& in) {
     const char* fault = nullptr;
     if (!read_tiers(in, holding, fault)) return in.fault(fault);
     if (options.wide_contents) orphan.content_upper = in.get<std::uint64_t>();
+    if (!in.ok()) return in.fault(kShort);
     if (!in_use({orphan.worker})) return in.fault("an orphan of a worker that is not in use");
     Worker& worker = workers[orphan.worker];
     const std::uint64_t hashed = worker.hash.hash(orphan.engine_hash);
