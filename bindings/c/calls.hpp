@@ -122,16 +122,55 @@ inline constexpr std::uint32_t kMemberEnds<kthena_decision>[] = {
     KTHENA_END(kthena_decision, reserved)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_prefix_index_options>[] = {
-    KTHENA_END(kthena_prefix_index_options, struct_size),       KTHENA_END(kthena_prefix_index_options, block_tokens),
-    KTHENA_END(kthena_prefix_index_options, max_workers),       KTHENA_END(kthena_prefix_index_options, reserved),
-    KTHENA_END(kthena_prefix_index_options, max_orphan_blocks), KTHENA_END(kthena_prefix_index_options, seed)};
+    KTHENA_END(kthena_prefix_index_options, struct_size),
+    KTHENA_END(kthena_prefix_index_options, block_tokens),
+    KTHENA_END(kthena_prefix_index_options, max_workers),
+    KTHENA_END(kthena_prefix_index_options, shared_engine_hashes),
+    KTHENA_END(kthena_prefix_index_options, max_orphan_blocks),
+    KTHENA_END(kthena_prefix_index_options, seed),
+    KTHENA_END(kthena_prefix_index_options, max_expected_blocks),
+    KTHENA_END(kthena_prefix_index_options, expected_ttl_ns)};
 template <>
-inline constexpr std::uint32_t kMemberEnds<kthena_prefix_stats>[] = {
-    KTHENA_END(kthena_prefix_stats, struct_size),     KTHENA_END(kthena_prefix_stats, reserved),
-    KTHENA_END(kthena_prefix_stats, workers),         KTHENA_END(kthena_prefix_stats, memberships),
-    KTHENA_END(kthena_prefix_stats, unique_blocks),   KTHENA_END(kthena_prefix_stats, orphan_blocks),
-    KTHENA_END(kthena_prefix_stats, orphans_dropped), KTHENA_END(kthena_prefix_stats, unknown_removes),
-    KTHENA_END(kthena_prefix_stats, rehashed_blocks), KTHENA_END(kthena_prefix_stats, approximate_bytes)};
+inline constexpr std::uint32_t kMemberEnds<kthena_prefix_stats>[] = {KTHENA_END(kthena_prefix_stats, struct_size),
+                                                                     KTHENA_END(kthena_prefix_stats, reserved),
+                                                                     KTHENA_END(kthena_prefix_stats, workers),
+                                                                     KTHENA_END(kthena_prefix_stats, memberships),
+                                                                     KTHENA_END(kthena_prefix_stats, unique_blocks),
+                                                                     KTHENA_END(kthena_prefix_stats, orphan_blocks),
+                                                                     KTHENA_END(kthena_prefix_stats, orphans_dropped),
+                                                                     KTHENA_END(kthena_prefix_stats, unknown_removes),
+                                                                     KTHENA_END(kthena_prefix_stats, rehashed_blocks),
+                                                                     KTHENA_END(kthena_prefix_stats, approximate_bytes),
+                                                                     KTHENA_END(kthena_prefix_stats, runs),
+                                                                     KTHENA_END(kthena_prefix_stats, unswept_blocks),
+                                                                     KTHENA_END(kthena_prefix_stats, sweeps),
+                                                                     KTHENA_END(kthena_prefix_stats, unresolved_stores),
+                                                                     KTHENA_END(kthena_prefix_stats, expected_blocks),
+                                                                     KTHENA_END(kthena_prefix_stats, promoted_blocks),
+                                                                     KTHENA_END(kthena_prefix_stats, expired_blocks),
+                                                                     KTHENA_END(kthena_prefix_stats, evicted_blocks)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_prefix_pick_rule>[] = {
+    KTHENA_END(kthena_prefix_pick_rule, struct_size), KTHENA_END(kthena_prefix_pick_rule, has_block_cost),
+    KTHENA_END(kthena_prefix_pick_rule, tie_seed), KTHENA_END(kthena_prefix_pick_rule, block_cost),
+    KTHENA_END(kthena_prefix_pick_rule, reserved)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_prefix_pick>[] = {
+    KTHENA_END(kthena_prefix_pick, struct_size), KTHENA_END(kthena_prefix_pick, worker),
+    KTHENA_END(kthena_prefix_pick, depth), KTHENA_END(kthena_prefix_pick, reserved),
+    KTHENA_END(kthena_prefix_pick, cost)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_prefix_event>[] = {KTHENA_END(kthena_prefix_event, struct_size),
+                                                                     KTHENA_END(kthena_prefix_event, kind),
+                                                                     KTHENA_END(kthena_prefix_event, worker),
+                                                                     KTHENA_END(kthena_prefix_event, tier),
+                                                                     KTHENA_END(kthena_prefix_event, namespace_key),
+                                                                     KTHENA_END(kthena_prefix_event, parent),
+                                                                     KTHENA_END(kthena_prefix_event, has_parent),
+                                                                     KTHENA_END(kthena_prefix_event, reserved),
+                                                                     KTHENA_END(kthena_prefix_event, n),
+                                                                     KTHENA_END(kthena_prefix_event, engine_hashes),
+                                                                     KTHENA_END(kthena_prefix_event, content_hashes)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_engine_parser_options>[] = {
     KTHENA_END(kthena_engine_parser_options, struct_size), KTHENA_END(kthena_engine_parser_options, max_ranks),

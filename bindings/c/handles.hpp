@@ -4,11 +4,13 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "kthena/base/kv_event.hpp"
 #include "kthena/engine/kv_stream.hpp"
 #include "kthena/engine/metrics.hpp"
 #include "kthena/kthena.h"
@@ -61,6 +63,17 @@ struct kthena_prefix_index {
 
 struct kthena_prefix_query {
   kthena::prefix::PrefixQuery query;
+};
+
+/// Copies of events, their hashes one behind the other: engine hashes, then content hashes where there are any.
+struct kthena_prefix_events {
+  std::vector<kthena_prefix_event> events;  ///< without their arrays
+  std::vector<std::size_t> starts;          ///< by event: where its hashes begin
+  std::vector<bool> with_contents;          ///< by event
+  std::vector<std::uint64_t> hashes;
+
+  void add(const kthena::KvEvent& event);
+  [[nodiscard]] kthena_prefix_event get(std::size_t position) const;
 };
 
 struct kthena_engine_parser {

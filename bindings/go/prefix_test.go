@@ -29,7 +29,7 @@ func store(t *testing.T, x *PrefixIndex, worker Worker, prompt []uint32, first u
 func depths(t *testing.T, x *PrefixIndex, query *PrefixQuery) []uint32 {
 	t.Helper()
 	found := make([]uint32, x.WorkerLimit())
-	ok(t, x.Find(query, nil, found))
+	ok(t, x.FindByWorker(query, nil, found))
 	return found
 }
 
@@ -60,19 +60,19 @@ func TestPrefix(t *testing.T) {
 	}
 
 	found := []uint32{9, 9, 9}
-	ok(t, x.Find(query, []uint64{1 << b}, found))
+	ok(t, x.FindByWorker(query, []uint64{1 << b}, found))
 	if !slices.Equal(found, []uint32{0, 2, 0}) {
 		t.Errorf("masked depths %v", found)
 	}
-	ok(t, x.Find(query, []uint64{}, found))
+	ok(t, x.FindByWorker(query, []uint64{}, found))
 	if !slices.Equal(found, []uint32{0, 0, 0}) {
 		t.Errorf("depths behind an empty mask %v", found)
 	}
-	ok(t, x.FindFor(query, []Worker{NoWorker, b, a}, found))
+	ok(t, x.Find(query, []Worker{NoWorker, b, a}, found))
 	if !slices.Equal(found, []uint32{0, 2, 4}) {
 		t.Errorf("depths by worker %v", found)
 	}
-	ok(t, x.FindFor(query, nil, nil))
+	ok(t, x.Find(query, nil, nil))
 
 	ok(t, x.Remove(a, []uint64{1001, 4711}, TierDevice))
 	if found := depths(t, x, query); !slices.Equal(found, []uint32{1, 2}) {
@@ -120,14 +120,14 @@ func TestPrefixRefuses(t *testing.T) {
 	refused(t, err, ErrInvalidArgument)
 	query := must(x.NewQuery(Namespace{}))(t)
 	defer query.Close()
-	refused(t, x.Store(a, 0, nil, []uint64{1}, nil, TierDevice), ErrInvalidArgument, "contentHashes: 0 for 1 engine hashes")
+	refused(t, x.Store(a, 0, nil, []uint64{1}, []uint64{}, TierDevice), ErrInvalidArgument, "contentHashes: 0 for 1 engine hashes")
 	refused(t, x.Store(a, 0, nil, nil, nil, Tier(9)), ErrInvalidArgument, "tier: no tier 9")
 	refused(t, x.Store(7, 0, nil, nil, nil, TierDevice), ErrNotFound)
 	refused(t, x.Remove(a, nil, Tier(-1)), ErrInvalidArgument, "tier: no tier -1")
 	refused(t, x.Remove(7, nil, TierDevice), ErrNotFound)
 	refused(t, x.Clear(NoWorker), ErrNotFound)
-	refused(t, x.Find(query, nil, nil), ErrInvalidArgument, "n: 0")
-	refused(t, x.FindFor(query, []Worker{a}, nil), ErrInvalidArgument, "depths: 0 for 1 workers")
+	ok(t, x.FindByWorker(query, nil, nil))
+	refused(t, x.Find(query, []Worker{a}, nil), ErrInvalidArgument, "depths: 0 for 1 workers")
 }
 
 func TestHashBlocks(t *testing.T) {

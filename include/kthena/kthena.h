@@ -17,7 +17,7 @@
  *       anything else                        KTHENA_INVALID_ARGUMENT
  *  6. "array of n" means that the caller provides n elements; it may be NULL when n is 0. Lists of strings travel flat: bytes and n + 1
  *     ascending offsets.
- *  7. Text out: `capacity` bytes at `buffer` are filled and *needed is the size of the text, without a terminating zero. When it does not
+ *  7. Text and bytes out: `capacity` bytes at `buffer` are filled and *needed is the size, without a terminating zero. When it does not
  *     fit, nothing is written, *needed is set all the same and the status is KTHENA_OUT_OF_RANGE: ask again with that much.
  *  8. Each function says who may call it when: [any thread], [one thread per handle], [one writer, many readers].
  *  9. Nothing here reads a clock, a file, the environment or a random source: now_ns and seed are parameters.
@@ -237,55 +237,91 @@ KTHENA_API kthena_status kthena_route_decide_json(kthena_str json, char* buffer,
 
 typedef struct kthena_prefix_index kthena_prefix_index;
 typedef struct kthena_prefix_query kthena_prefix_query;
+typedef struct kthena_prefix_events kthena_prefix_events;
 
 typedef struct kthena_prefix_index_options {
   uint32_t struct_size;
-  uint32_t block_tokens;      /* 1..65536; 0: 16 */
-  uint32_t max_workers;       /* 1..16384; 0: 1024 */
-  uint32_t reserved;          /* 0 */
-  uint64_t max_orphan_blocks; /* 0: 65536 */
-  uint64_t seed;              /* secret; random in production */
+  uint32_t block_tokens;         /* 1..65536; 0: 16 */
+  uint32_t max_workers;          /* 1..16384; 0: 1024 */
+  uint32_t shared_engine_hashes; /* 1: the engines mean the same block by the same hash, so one table serves all */
+  uint64_t max_orphan_blocks;    /* blocks that wait for a parent, 1..2^32-1; 0: 65536 */
+  uint64_t seed;                 /* secret; random in production */
+  uint64_t max_expected_blocks;  /* blocks each worker may be expected to hold, 0..2^32-1; 0: no expectations */
+  int64_t expected_ttl_ns;       /* how long an expected block counts; 0: until it is evicted */
 } kthena_prefix_index_options;
 
 typedef struct kthena_prefix_stats {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t workers;
-  uint64_t memberships;
-  uint64_t unique_blocks;
-  uint64_t orphan_blocks;
+  uint64_t memberships;   /* (worker, block) pairs held whose place is known */
+  uint64_t unique_blocks; /* distinct blocks that some worker holds */
+  uint64_t orphan_blocks; /* waiting for a parent */
   uint64_t orphans_dropped;
   uint64_t unknown_removes;
-  uint64_t rehashed_blocks;
+  uint64_t rehashed_blocks; /* ever: an engine hash stored again under another parent or content */
   uint64_t approximate_bytes;
+  uint64_t runs;              /* stretches of blocks that the tree is made of */
+  uint64_t unswept_blocks;    /* of removed workers, still in memory */
+  uint64_t sweeps;            /* ever: removed workers that the sweep was done with */
+  uint64_t unresolved_stores; /* ever: blocks stored without contents whose hash means nothing here */
+  uint64_t expected_blocks;   /* (worker, block) pairs that are only expected; among the memberships */
+  uint64_t promoted_blocks;   /* ever: expected, then stored */
+  uint64_t expired_blocks;    /* ever: expected, and gone because of expected_ttl_ns */
+  uint64_t evicted_blocks;    /* ever: expected, and gone because of max_expected_blocks */
 } kthena_prefix_stats;
 
 enum { KTHENA_TIER_DEVICE = 0, KTHENA_TIER_HOST = 1, KTHENA_TIER_DISK = 2, KTHENA_TIER_EXTERNAL = 3 };
+/* Rows that kthena_prefix_find_tiers fills. */
+#define KTHENA_TIER_COUNT 4
 
-/* `options` NULL: defaults. [any thread]; the index: [one writer, many readers: no find while somebody writes] */
+/* `options` NULL: defaults. [any thread] The index: one thread at a time calls what says [writer], and beside it any
+ * number call what says [reader]: they take no lock, wait for nothing, and each depth that they give was true at
+ * some moment of the call. What says [at rest] belongs to the writer's thread, or to any number of threads while
+ * nobody writes. */
 KTHENA_API kthena_status kthena_prefix_index_create(const kthena_prefix_index_options* options,
                                                     kthena_prefix_index** index, kthena_error* error);
 KTHENA_API void kthena_prefix_index_free(kthena_prefix_index* index);
+/* The options in force, defaults filled in. [reader] */
+KTHENA_API kthena_status kthena_prefix_index_get_options(const kthena_prefix_index* index,
+                                                         kthena_prefix_index_options* options, kthena_error* error);
 /* A new worker or the one of that name. [writer] */
 KTHENA_API kthena_status kthena_prefix_add_worker(kthena_prefix_index* index, kthena_str name, uint32_t* worker,
                                                   kthena_error* error);
-/* KTHENA_NONE when no worker has that name. [reader] */
+/* KTHENA_NONE when no worker has that name. [at rest] */
 KTHENA_API uint32_t kthena_prefix_find_worker(const kthena_prefix_index* index, kthena_str name);
+/* Empty for a number that is not in use. Borrowed from the index until the worker is removed. [at rest] */
+KTHENA_API kthena_str kthena_prefix_worker_name(const kthena_prefix_index* index, uint32_t worker);
+/* Drops the worker and all it holds: no answer and no count has it any more, its number may be given out again. Its
+ * blocks stay in memory until kthena_prefix_sweep. [writer] */
 KTHENA_API kthena_status kthena_prefix_remove_worker(kthena_prefix_index* index, uint32_t worker, kthena_error* error);
-/* Length of the depths that kthena_prefix_find fills: one more than the largest worker in use. [reader] */
+/* Frees what removed workers held, looking at max_blocks places of their tables at most. *left: what there is left
+ * to do, 0 at the end; may be NULL. [writer] */
+KTHENA_API kthena_status kthena_prefix_sweep(kthena_prefix_index* index, uint64_t max_blocks, uint64_t* left,
+                                             kthena_error* error);
+/* One more than the largest worker in use: with as many elements kthena_prefix_find_by_worker leaves nobody out.
+ * [reader] */
 KTHENA_API size_t kthena_prefix_worker_limit(const kthena_prefix_index* index);
 
-/* The key of a namespace under a seed: nothing matches across namespaces. Empty adapter: base model; empty tenant: shared; block_tokens 0:
- * 16. [any thread] */
+/* The key of a namespace under a seed: nothing matches across namespaces. Empty adapter: base model; empty tenant:
+ * shared; block_tokens 0: 16. [any thread] */
 KTHENA_API uint64_t kthena_prefix_namespace_key(kthena_str model, kthena_str adapter, kthena_str tenant,
                                                 uint32_t block_tokens, uint64_t seed);
-/* Content hashes of the full blocks of n tokens: floor(n / block_tokens) numbers into `hashes`; block_tokens 0: 16. Returns how many; 0
- * when a pointer is NULL. [any thread] */
+/* Content hashes of the full blocks of n tokens: floor(n / block_tokens) numbers into `hashes`; block_tokens 0: 16.
+ * Returns how many; 0 when a pointer is NULL. [any thread] */
 KTHENA_API size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens, uint64_t seed,
                                             uint64_t* hashes);
+/* Both with the block size and the seed of an index; 0 when it is NULL. [reader] */
+KTHENA_API uint64_t kthena_prefix_index_namespace_key(const kthena_prefix_index* index, kthena_str model,
+                                                      kthena_str adapter, kthena_str tenant);
+KTHENA_API size_t kthena_prefix_index_hash_blocks(const kthena_prefix_index* index, const uint32_t* tokens, size_t n,
+                                                  uint64_t* hashes);
 
-/* `worker` stored n blocks that follow one another; `parent` points to the engine hash of the block before, or is NULL at the start of a
- * prompt. engine_hashes and content_hashes are arrays of n. [writer] */
+/* `worker` stored n blocks that follow one another; `parent` points to the engine hash of the block before, or is
+ * NULL at the start of a prompt. engine_hashes and content_hashes are arrays of n. content_hashes NULL: a store
+ * without contents (offloading). Each engine hash by itself then is a block that the worker holds or that waits, now
+ * in this tier too; parent and namespace_key are not looked at, and hashes that mean nothing are counted
+ * (unresolved_stores). [writer] */
 KTHENA_API kthena_status kthena_prefix_store(kthena_prefix_index* index, uint32_t worker, uint64_t namespace_key,
                                              const uint64_t* parent, const uint64_t* engine_hashes,
                                              const uint64_t* content_hashes, size_t n, int32_t tier,
@@ -297,8 +333,8 @@ KTHENA_API kthena_status kthena_prefix_remove(kthena_prefix_index* index, uint32
 /* `worker` dropped everything. [writer] */
 KTHENA_API kthena_status kthena_prefix_clear(kthena_prefix_index* index, uint32_t worker, kthena_error* error);
 
-/* A prepared prompt in the namespace (model, adapter, tenant) of an index, with its block size and seed. [any thread]; the query:
- * [one thread while it is extended, many readers after]. It does not hold on to the index. */
+/* A prepared prompt in the namespace (model, adapter, tenant) of an index, with its block size and seed. [reader];
+ * the query: [one thread while it is extended, many readers after]. It does not hold on to the index. */
 KTHENA_API kthena_status kthena_prefix_query_create(const kthena_prefix_index* index, kthena_str model,
                                                     kthena_str adapter, kthena_str tenant, kthena_prefix_query** query,
                                                     kthena_error* error);
@@ -310,18 +346,105 @@ KTHENA_API kthena_status kthena_prefix_query_extend_contents(kthena_prefix_query
 KTHENA_API void kthena_prefix_query_clear(kthena_prefix_query* query);
 KTHENA_API size_t kthena_prefix_query_blocks(const kthena_prefix_query* query);
 
-/* depths[w] = leading blocks that worker w holds, for w < n; n >= kthena_prefix_worker_limit. `candidates`: bit w % 64 of word w / 64, array
- * of candidate_words, bits beyond it are 0; NULL: all. [reader] */
+/* The prompt was sent to `worker`, which will soon hold its full blocks: until they are stored, evicted or expired
+ * they count as held. The engine's word ends a guess (docs/prefix-index.md). now_ns: a steady clock of the caller's.
+ * KTHENA_FAILED_PRECONDITION where max_expected_blocks is 0, KTHENA_INVALID_ARGUMENT for a query under another seed.
+ * [writer] */
+KTHENA_API kthena_status kthena_prefix_expect(kthena_prefix_index* index, uint32_t worker,
+                                              const kthena_prefix_query* query, int64_t now_ns, kthena_error* error);
+/* Drops guesses that were expected last expected_ttl_ns or longer ago, max_blocks at most. *expired: how many; less
+ * than max_blocks when none is left that is due; may be NULL. [writer] */
+KTHENA_API kthena_status kthena_prefix_expire(kthena_prefix_index* index, int64_t now_ns, uint64_t max_blocks,
+                                              uint64_t* expired, kthena_error* error);
+
+/* depths[i]: leading blocks that workers[i] holds, in any tier; both arrays of n. KTHENA_NONE gives 0. Workers in
+ * the order of a pool's endpoints give the prefix_depths of a request. [reader] */
 KTHENA_API kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_prefix_query* query,
-                                            const uint64_t* candidates, size_t candidate_words, uint32_t* depths,
-                                            size_t n, kthena_error* error);
-/* depths[i] belongs to workers[i]; both arrays of n. KTHENA_NONE gives 0. Workers in the order of a pool's endpoints give the
- * prefix_depths of a request. [reader] */
-KTHENA_API kthena_status kthena_prefix_find_for(const kthena_prefix_index* index, const kthena_prefix_query* query,
-                                                const uint32_t* workers, size_t n, uint32_t* depths,
-                                                kthena_error* error);
+                                            const uint32_t* workers, size_t n, uint32_t* depths, kthena_error* error);
+/* depths[w] = leading blocks that worker w holds, for w < n: all n are written, workers from n on are left out.
+ * `candidates`: bit w % 64 of word w / 64, array of candidate_words, bits beyond it are 0; NULL: all. [reader] */
+KTHENA_API kthena_status kthena_prefix_find_by_worker(const kthena_prefix_index* index,
+                                                      const kthena_prefix_query* query, const uint64_t* candidates,
+                                                      size_t candidate_words, uint32_t* depths, size_t n,
+                                                      kthena_error* error);
+/* The same for query_count queries, whose waits for memory overlap: depths is a row of n for each, an array of
+ * query_count * n. [reader] */
+KTHENA_API kthena_status kthena_prefix_find_batch(const kthena_prefix_index* index,
+                                                  const kthena_prefix_query* const* queries, size_t query_count,
+                                                  const uint64_t* candidates, size_t candidate_words, uint32_t* depths,
+                                                  size_t n, kthena_error* error);
+/* Depths by tier: depths is a row of n for each, an array of KTHENA_TIER_COUNT * n. Row t: leading blocks held in
+ * tier t or a faster one; the last row is what kthena_prefix_find_by_worker says. [reader] */
+KTHENA_API kthena_status kthena_prefix_find_tiers(const kthena_prefix_index* index, const kthena_prefix_query* query,
+                                                  const uint64_t* candidates, size_t candidate_words, uint32_t* depths,
+                                                  size_t n, kthena_error* error);
+
+/* What kthena_prefix_find_best minimises: loads[worker] + block cost * blocks of the query that the worker lacks, in
+ * integers. */
+typedef struct kthena_prefix_pick_rule {
+  uint32_t struct_size;
+  /* 0: a block that has to be computed costs 1, in the unit of the loads; 1: it costs block_cost */
+  uint32_t has_block_cost;
+  uint64_t tie_seed; /* equal costs go to the worker with the smallest mix of this and its number */
+  uint32_t block_cost;
+  uint32_t reserved; /* 0 */
+} kthena_prefix_pick_rule;
+
+typedef struct kthena_prefix_pick {
+  uint32_t struct_size;
+  uint32_t worker; /* KTHENA_NONE: there is no candidate */
+  uint32_t depth;  /* leading blocks of the query that it holds */
+  uint32_t reserved;
+  uint64_t cost;
+} kthena_prefix_pick;
+
+/* The candidate of the least cost. loads[w] belongs to worker w, array of n; workers from n on are no candidates.
+ * `rule` NULL: a block costs 1, tie_seed 0. [reader] */
+KTHENA_API kthena_status kthena_prefix_find_best(const kthena_prefix_index* index, const kthena_prefix_query* query,
+                                                 const uint64_t* candidates, size_t candidate_words,
+                                                 const uint32_t* loads, size_t n, const kthena_prefix_pick_rule* rule,
+                                                 kthena_prefix_pick* pick, kthena_error* error);
+
 KTHENA_API kthena_status kthena_prefix_get_stats(const kthena_prefix_index* index, kthena_prefix_stats* stats,
-                                                 kthena_error* error);
+                                                 kthena_error* error); /* [at rest] */
+
+/* All of it as bytes, the same on every machine (docs/prefix-index.md), by convention 7. Costs the same whether they
+ * fit or not: begin with a large buffer. [at rest] */
+KTHENA_API kthena_status kthena_prefix_index_dump(const kthena_prefix_index* index, char* buffer, size_t capacity,
+                                                  size_t* needed, kthena_error* error);
+/* The index that was dumped. KTHENA_FAILED_PRECONDITION names the option that differs: block_tokens, seed and
+ * shared_engine_hashes must be equal, the limits large enough. KTHENA_INVALID_ARGUMENT for bytes that no dump has;
+ * any bytes are safe. [any thread] */
+KTHENA_API kthena_status kthena_prefix_index_load(kthena_str dump, const kthena_prefix_index_options* options,
+                                                  kthena_prefix_index** index, kthena_error* error);
+
+enum { KTHENA_EVENT_STORED = 0, KTHENA_EVENT_REMOVED = 1, KTHENA_EVENT_CLEARED = 2 };
+
+/* One call of kthena_prefix_store, _remove or _clear. Arrays of n, borrowed from the kthena_prefix_events. */
+typedef struct kthena_prefix_event {
+  uint32_t struct_size;
+  int32_t kind; /* KTHENA_EVENT_STORED, ... */
+  uint32_t worker;
+  int32_t tier;
+  uint64_t namespace_key;
+  uint64_t parent;
+  uint32_t has_parent; /* 0: the first block starts a prompt */
+  uint32_t reserved;
+  size_t n;
+  const uint64_t* engine_hashes;
+  const uint64_t* content_hashes; /* NULL: without contents */
+} kthena_prefix_event;
+
+/* What a worker holds as events, for another index: replayed in order they give equal depths in every tier and equal
+ * orphans. Begins with KTHENA_EVENT_CLEARED. Guesses are left out. [at rest]; the events live on without the index:
+ * [many readers] */
+KTHENA_API kthena_status kthena_prefix_events_create(const kthena_prefix_index* index, uint32_t worker,
+                                                     kthena_prefix_events** events, kthena_error* error);
+KTHENA_API void kthena_prefix_events_free(kthena_prefix_events* events);
+KTHENA_API size_t kthena_prefix_events_count(const kthena_prefix_events* events);
+/* KTHENA_OUT_OF_RANGE from kthena_prefix_events_count on. */
+KTHENA_API kthena_status kthena_prefix_events_get(const kthena_prefix_events* events, size_t position,
+                                                  kthena_prefix_event* event, kthena_error* error);
 
 /* ---- engine: what engines say about themselves --------------------------------------------------------------------------------- */
 

@@ -59,6 +59,8 @@ static const char* prefix(void) {
   const uint64_t engine[] = {101, 102};
   uint64_t contents[2];
   uint32_t worker = KTHENA_NONE, depth = 0;
+  const uint32_t load = 3;
+  kthena_prefix_pick pick = KTHENA_INIT(kthena_prefix_pick);
   kthena_prefix_index_options options = KTHENA_INIT(kthena_prefix_index_options);
   kthena_prefix_stats stats = KTHENA_INIT(kthena_prefix_stats);
   kthena_error error = KTHENA_INIT(kthena_error);
@@ -76,7 +78,9 @@ static const char* prefix(void) {
   EXPECT(kthena_prefix_query_create(index, KTHENA_STR("llama"), KTHENA_STR(""), KTHENA_STR(""), &query, &error) ==
          KTHENA_OK);
   EXPECT(kthena_prefix_query_extend_tokens(query, tokens, 8, &error) == KTHENA_OK);
-  EXPECT(kthena_prefix_find_for(index, query, &worker, 1, &depth, &error) == KTHENA_OK && depth == 2);
+  EXPECT(kthena_prefix_find(index, query, &worker, 1, &depth, &error) == KTHENA_OK && depth == 2);
+  EXPECT(kthena_prefix_find_best(index, query, NULL, 0, &load, 1, NULL, &pick, &error) == KTHENA_OK);
+  EXPECT(pick.worker == worker && pick.depth == 2 && pick.cost == 3);
   EXPECT(kthena_prefix_get_stats(index, &stats, &error) == KTHENA_OK && stats.memberships == 2);
   kthena_prefix_query_free(query);
   kthena_prefix_index_free(index);

@@ -36,6 +36,7 @@ TEST_CASE("NULL handles are free to free and read as empty", "[c]") {
   kthena_prefix_index_free(nullptr);
   kthena_prefix_query_free(nullptr);
   kthena_prefix_query_clear(nullptr);
+  kthena_prefix_events_free(nullptr);
   kthena_engine_parser_free(nullptr);
   kthena_engine_sample_free(nullptr);
   kthena_engine_interval_free(nullptr);
@@ -49,6 +50,10 @@ TEST_CASE("NULL handles are free to free and read as empty", "[c]") {
   CHECK(view(kthena_pool_id(nullptr, 0)).empty());
   CHECK(kthena_prefix_find_worker(nullptr, str("a")) == KTHENA_NONE);
   CHECK(kthena_prefix_worker_limit(nullptr) == 0);
+  CHECK(view(kthena_prefix_worker_name(nullptr, 0)).empty());
+  CHECK(kthena_prefix_index_namespace_key(nullptr, str("m"), str(""), str("")) == 0);
+  CHECK(kthena_prefix_index_hash_blocks(nullptr, nullptr, 0, nullptr) == 0);
+  CHECK(kthena_prefix_events_count(nullptr) == 0);
   CHECK(kthena_prefix_query_blocks(nullptr) == 0);
   CHECK(kthena_engine_sample_ranks(nullptr, nullptr, 0) == 0);
   CHECK(view(kthena_engine_sample_name(nullptr, KTHENA_ENGINE_MODEL, 0)).empty());

@@ -159,7 +159,7 @@ struct Fed {
     const PrefixQuery query(made);
     REQUIRE(kthena_prefix_query_extend_tokens(made, tokens.data(), tokens.size(), &error) == KTHENA_OK);
     std::uint32_t depth = 99;
-    REQUIRE(kthena_prefix_find(index.get(), made, nullptr, 0, &depth, 1, &error) == KTHENA_OK);
+    REQUIRE(kthena_prefix_find_by_worker(index.get(), made, nullptr, 0, &depth, 1, &error) == KTHENA_OK);
     return depth;
   }
 };

@@ -22,6 +22,7 @@ struct Free {
   void operator()(kthena_workspace* handle) const { kthena_workspace_free(handle); }
   void operator()(kthena_prefix_index* handle) const { kthena_prefix_index_free(handle); }
   void operator()(kthena_prefix_query* handle) const { kthena_prefix_query_free(handle); }
+  void operator()(kthena_prefix_events* handle) const { kthena_prefix_events_free(handle); }
   void operator()(kthena_engine_parser* handle) const { kthena_engine_parser_free(handle); }
   void operator()(kthena_engine_sample* handle) const { kthena_engine_sample_free(handle); }
   void operator()(kthena_engine_interval* handle) const { kthena_engine_interval_free(handle); }
@@ -33,6 +34,7 @@ using Policy = std::unique_ptr<kthena_policy, Free>;
 using Workspace = std::unique_ptr<kthena_workspace, Free>;
 using PrefixIndex = std::unique_ptr<kthena_prefix_index, Free>;
 using PrefixQuery = std::unique_ptr<kthena_prefix_query, Free>;
+using PrefixEvents = std::unique_ptr<kthena_prefix_events, Free>;
 using EngineParser = std::unique_ptr<kthena_engine_parser, Free>;
 using EngineSample = std::unique_ptr<kthena_engine_sample, Free>;
 using EngineInterval = std::unique_ptr<kthena_engine_interval, Free>;

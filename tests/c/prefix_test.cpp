@@ -47,7 +47,8 @@ struct Index {
   }
   std::vector<std::uint32_t> find(const PrefixQuery& query) {
     std::vector<std::uint32_t> depths(kthena_prefix_worker_limit(get()), 99);
-    REQUIRE(kthena_prefix_find(get(), query.get(), nullptr, 0, depths.data(), depths.size(), &error) == KTHENA_OK);
+    REQUIRE(kthena_prefix_find_by_worker(get(), query.get(), nullptr, 0, depths.data(), depths.size(), &error) ==
+            KTHENA_OK);
     return depths;
   }
 };
@@ -78,20 +79,20 @@ TEST_CASE("store, find, remove, clear", "[c][prefix]") {
 
   const std::uint64_t only_b[] = {std::uint64_t{1} << b};
   std::uint32_t depths[3] = {9, 9, 9};
-  REQUIRE(kthena_prefix_find(index.get(), query.get(), only_b, 1, depths, 3, &index.error) == KTHENA_OK);
+  REQUIRE(kthena_prefix_find_by_worker(index.get(), query.get(), only_b, 1, depths, 3, &index.error) == KTHENA_OK);
   CHECK(depths[a] == 0);
   CHECK(depths[b] == 2);
   CHECK(depths[2] == 0);
-  REQUIRE(kthena_prefix_find(index.get(), query.get(), only_b, 0, depths, 3, &index.error) == KTHENA_OK);
+  REQUIRE(kthena_prefix_find_by_worker(index.get(), query.get(), only_b, 0, depths, 3, &index.error) == KTHENA_OK);
   CHECK(depths[b] == 0);
 
   const std::uint32_t order[] = {KTHENA_NONE, b, a, 77, b};
   std::uint32_t found[5] = {9, 9, 9, 9, 9};
-  REQUIRE(kthena_prefix_find_for(index.get(), query.get(), order, 5, found, &index.error) == KTHENA_OK);
+  REQUIRE(kthena_prefix_find(index.get(), query.get(), order, 5, found, &index.error) == KTHENA_OK);
   CHECK(std::vector<std::uint32_t>(found, found + 5) == std::vector<std::uint32_t>{0, 2, 4, 0, 2});
   std::vector<std::uint32_t> many(3000, b);
   std::vector<std::uint32_t> many_depths(3000, 9);
-  REQUIRE(kthena_prefix_find_for(index.get(), query.get(), many.data(), 3000, many_depths.data(), &index.error) ==
+  REQUIRE(kthena_prefix_find(index.get(), query.get(), many.data(), 3000, many_depths.data(), &index.error) ==
           KTHENA_OK);
   CHECK(many_depths == std::vector<std::uint32_t>(3000, 2));
 
@@ -162,9 +163,9 @@ TEST_CASE("many threads find in one index", "[c][prefix][threads]") {
     threads.emplace_back([&] {
       for (int i = 0; i < 300; ++i) {
         std::uint32_t depths[2] = {};
-        const kthena_status status = i % 2 == 0
-                                         ? kthena_prefix_find_for(index.get(), query.get(), order, 2, depths, nullptr)
-                                         : kthena_prefix_find(index.get(), query.get(), nullptr, 0, depths, 2, nullptr);
+        const kthena_status status =
+            i % 2 == 0 ? kthena_prefix_find(index.get(), query.get(), order, 2, depths, nullptr)
+                       : kthena_prefix_find_by_worker(index.get(), query.get(), nullptr, 0, depths, 2, nullptr);
         const std::uint32_t expected[2] = {i % 2 == 0 ? 50u : 75u, i % 2 == 0 ? 75u : 50u};
         if (status != KTHENA_OK || std::memcmp(depths, expected, sizeof(depths)) != 0) ++mine;
       }
@@ -204,9 +205,9 @@ TEST_CASE("options: defaults, ranges, all faults", "[c][prefix]") {
   CHECK(error.text().find("block_tokens") != std::string::npos);
   CHECK(error.text().find("max_workers") != std::string::npos);
   options = KTHENA_INIT(kthena_prefix_index_options);
-  options.reserved = 1;
+  options.shared_engine_hashes = 2;
   CHECK(kthena_prefix_index_create(&options, &index, &error) == KTHENA_INVALID_ARGUMENT);
-  CHECK(error.text() == "options.reserved: must be 0");
+  CHECK(error.text() == "options.shared_engine_hashes: must be 0 or 1");
   options.struct_size = 3;
   CHECK(kthena_prefix_index_create(&options, &index, &error) == KTHENA_INVALID_ARGUMENT);
   CHECK(error.text().rfind("options.struct_size: ", 0) == 0);
@@ -244,8 +245,6 @@ TEST_CASE("bad arguments are refused by name", "[c][prefix]") {
   refused(kthena_prefix_store(null, a, 0, nullptr, hashes, hashes, 2, 0, &error), "index: must not be NULL");
   refused(kthena_prefix_store(index.get(), a, 0, nullptr, nullptr, hashes, 2, 0, &error),
           "engine_hashes: must not be NULL");
-  refused(kthena_prefix_store(index.get(), a, 0, nullptr, hashes, nullptr, 2, 0, &error),
-          "content_hashes: must not be NULL");
   refused(kthena_prefix_store(index.get(), a, 0, nullptr, hashes, hashes, 2, 4, &error), "tier: no tier 4");
   refused(kthena_prefix_store(index.get(), a, 0, nullptr, hashes, hashes, 2, -1, &error), "tier: no tier -1");
   refused(kthena_prefix_remove(null, a, hashes, 2, 0, &error), "index: must not be NULL");
@@ -265,15 +264,14 @@ TEST_CASE("bad arguments are refused by name", "[c][prefix]") {
   refused(kthena_prefix_query_extend_tokens(query.get(), nullptr, 1, &error), "tokens: must not be NULL");
   refused(kthena_prefix_query_extend_contents(nullptr, nullptr, 0, &error), "query: must not be NULL");
   refused(kthena_prefix_query_extend_contents(query.get(), nullptr, 1, &error), "content_hashes: must not be NULL");
-  refused(kthena_prefix_find(null, query.get(), nullptr, 0, depths, 4, &error), "index: must not be NULL");
-  refused(kthena_prefix_find(index.get(), nullptr, nullptr, 0, depths, 4, &error), "query: must not be NULL");
-  refused(kthena_prefix_find(index.get(), query.get(), nullptr, 0, depths, 0, &error),
-          "n: 0, but the worker limit is 1");
-  refused(kthena_prefix_find(index.get(), query.get(), nullptr, 0, nullptr, 4, &error), "depths: must not be NULL");
-  refused(kthena_prefix_find_for(null, query.get(), &a, 1, depths, &error), "index: must not be NULL");
-  refused(kthena_prefix_find_for(index.get(), nullptr, &a, 1, depths, &error), "query: must not be NULL");
-  refused(kthena_prefix_find_for(index.get(), query.get(), nullptr, 1, depths, &error), "workers: must not be NULL");
-  refused(kthena_prefix_find_for(index.get(), query.get(), &a, 1, nullptr, &error), "depths: must not be NULL");
+  refused(kthena_prefix_find_by_worker(null, query.get(), nullptr, 0, depths, 4, &error), "index: must not be NULL");
+  refused(kthena_prefix_find_by_worker(index.get(), nullptr, nullptr, 0, depths, 4, &error), "query: must not be NULL");
+  refused(kthena_prefix_find_by_worker(index.get(), query.get(), nullptr, 0, nullptr, 4, &error),
+          "depths: must not be NULL");
+  refused(kthena_prefix_find(null, query.get(), &a, 1, depths, &error), "index: must not be NULL");
+  refused(kthena_prefix_find(index.get(), nullptr, &a, 1, depths, &error), "query: must not be NULL");
+  refused(kthena_prefix_find(index.get(), query.get(), nullptr, 1, depths, &error), "workers: must not be NULL");
+  refused(kthena_prefix_find(index.get(), query.get(), &a, 1, nullptr, &error), "depths: must not be NULL");
   kthena_prefix_stats stats = KTHENA_INIT(kthena_prefix_stats);
   refused(kthena_prefix_get_stats(null, &stats, &error), "index: must not be NULL");
   refused(kthena_prefix_get_stats(index.get(), nullptr, &error), "stats: must not be NULL");

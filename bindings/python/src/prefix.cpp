@@ -217,11 +217,12 @@ class Index {
     // The lock of the query is inside: a query is not extended while it is looked up.
     const auto look_up = [&] {
       ReadLock lock(query.mutex());
-      status = workers.is_none() ? kthena_prefix_find(index_, query.get(),
-                                                      candidates.is_none() ? nullptr : mask.as<const std::uint64_t>(),
-                                                      mask.size(), depths.as<std::uint32_t>(), depths.size(), &error)
-                                 : kthena_prefix_find_for(index_, query.get(), chosen.as<const std::uint32_t>(),
-                                                          chosen.size(), depths.as<std::uint32_t>(), &error);
+      status = workers.is_none()
+                   ? kthena_prefix_find_by_worker(index_, query.get(),
+                                                  candidates.is_none() ? nullptr : mask.as<const std::uint64_t>(),
+                                                  mask.size(), depths.as<std::uint32_t>(), depths.size(), &error)
+                   : kthena_prefix_find(index_, query.get(), chosen.as<const std::uint32_t>(), chosen.size(),
+                                        depths.as<std::uint32_t>(), &error);
     };
     read(length_of(query.blocks() + wanted, kLongBlocks), look_up);
     check(status, error);
