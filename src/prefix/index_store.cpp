@@ -108,7 +108,7 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
     const std::uint64_t hashed = ahead.next(i);
     if (!fast) foretell_tier(id, claim.place(), claim.tiers);
     const auto [known, is_new] = worker.blocks.find_or_insert(
-        hashed, claim, [&claim](const Holding& one) { return one.engine_hash == claim.engine_hash; });
+        hashed, claim, [hash = claim.engine_hash](const Holding& one) { return one.engine_hash == hash; });
     placed = true;
     if (!is_new) {
       const Holding before = std::exchange(*known, claim);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -125,12 +126,12 @@ class TagTable {
 
   /// The slot under `hash` for which is_key(slot) holds and false; if there is none, `slot` is added, and true.
   template <class IsKey>
-  std::pair<Slot*, bool> find_or_insert(std::uint64_t hash, const Slot& slot, IsKey&& is_key) {
+  std::pair<Slot*, bool> find_or_insert(std::uint64_t hash, Slot slot, IsKey&& is_key) {
     if (Slot* const known = find(hash, is_key); known != nullptr) return {known, false};
     return {insert(hash, slot), true};
   }
   /// Adds a slot whose key is not there. The pointer is good until the next insertion.
-  Slot* insert(std::uint64_t hash, const Slot& slot) {
+  Slot* insert(std::uint64_t hash, Slot slot) {
     if (directory_ == nullptr) {
       shards_.push_back(make_shard(0, 0, 0));
       Directory* const first = make_directory(0);
@@ -325,7 +326,7 @@ class TagTable {
       if (++group == shard.groups) group = 0;
     }
   }
-  static Slot* put(Shard& shard, std::uint32_t upper, std::uint8_t tag, const Slot& slot) noexcept {
+  static Slot* put(Shard& shard, std::uint32_t upper, std::uint8_t tag, Slot slot) noexcept {
     std::uint32_t group = shard.home(upper);
     for (;;) {
       std::uint8_t* const at = shard.tags() + 16 * std::size_t{group};
@@ -335,6 +336,13 @@ class TagTable {
         Slot* const to = shard.slots() + group * kGroupPlaces + place;
         if constexpr (kReaders) {
           store(*to, slot);
+        } else if constexpr (sizeof(Slot) == 16) {
+          // Two stores of the halves, as they came in two registers. As one of 16 bytes it has to wait for them to reach the stack and come
+          // back together: 10 ns.
+          const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(slot);
+          auto* const halves = reinterpret_cast<std::uint64_t*>(new (to) Slot);
+          store_relaxed(halves[0], words[0]);
+          store_relaxed(halves[1], words[1]);
         } else {
           new (to) Slot(slot);
         }
