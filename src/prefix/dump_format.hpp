@@ -2,7 +2,7 @@
 //
 // The bytes of a dump. All numbers are little-endian; n* is a u32 count and n elements.
 //
-//   head      "kthenaPX", u32 version = 1, u32 block_tokens, u32 flags (1: shared_engine_hashes, 2: wide_contents), u64 fingerprint of the seed
+//   head      "kthenaPX", u32 version = 1, u32 block_tokens, u32 flags (1: shared_engine_hashes, 2: wide_contents, 4: count_copies), u64 fingerprint of the seed
 //   counters  i64 latest time, u32 worker that expire() looks at next, u64 of each count in kCounters
 //   workers   n* by id up to the largest in use: u32 size of the name (0: the id is not in use), name
 //   runs      n* in preorder, the children of a run and the runs without a parent by (offset or namespace, first content):
@@ -15,6 +15,7 @@
 //     guesses n* the most recent first, in the longest segments: u32 run, u16 first, u16 last, i64 touched
 //   orphans   n* the oldest first: u32 worker, u64 namespace, u64 engine hash, u64 parent, u64 content, u8 tiers, u16 parent's tag,
 //             if contents are wide, u64 upper half
+//   copies    if they are counted, for each worker in use n* by engine hash: u64 engine hash, u32 copies beyond the first in each of 4 tiers
 //   end       u64 XXH3 of all before
 //
 // Tables, holders, gaps, tiers of places and second names follow from these.
@@ -47,6 +48,7 @@ inline constexpr std::size_t kNameBytes = 14;
 inline constexpr std::size_t kOwnBytes = 17;
 inline constexpr std::size_t kGuessBytes = 16;
 inline constexpr std::size_t kOrphanBytes = 39;
+inline constexpr std::size_t kCopyBytes = 24;
 
 /// The counts that cannot be seen from what is held.
 inline constexpr std::uint64_t PrefixIndexStats::*kCounters[] = {

@@ -5,6 +5,7 @@
 //   Memory   16 bytes per block at a load of 60 to 85 %, and 1.07 for the tag: 20 to 28.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -63,6 +64,7 @@ struct Worker {
       : hash{mix64(seed + 4)},
         blocks(hash),
         duplicates(0, kthena::detail::Hash{mix64(seed + 5)}),
+        copies(0, kthena::detail::Hash{mix64(seed + 9)}),
         own_places(0, kthena::detail::Hash{mix64(seed + 6)}),
         guesses(mix64(seed + 7)) {}
 
@@ -83,6 +85,8 @@ struct Worker {
   std::size_t orphans = 0;
   /// Further engine hashes of this worker at one place (run, offset), beyond the first; normally empty.
   kthena::detail::HashMap<std::uint64_t, std::uint32_t> duplicates;
+  /// By engine hash: copies beyond the first, by tier; empty unless copies are counted.
+  kthena::detail::HashMap<std::uint64_t, std::array<std::uint32_t, 4>> copies;
   /// By place, as the duplicates; empty unless engine hashes are shared.
   kthena::detail::HashMap<std::uint64_t, OwnPlace> own_places;
   /// Blocks that it is expected to hold and has no name for. No engine hash of it is at a place that is one of these.

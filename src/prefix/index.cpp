@@ -100,6 +100,7 @@ Status PrefixIndex::remove_worker(WorkerId worker) {
   const std::uint32_t id = worker.value;
   Worker& gone = state.workers[id];
   state.drop_orphans(id);
+  state.drop_copies(id);
   state.counts.memberships -= gone.memberships;
   state.counts.expected_blocks -= gone.guesses.size();
   state.names.erase(gone.name);
@@ -188,7 +189,8 @@ PrefixIndexStats PrefixIndex::stats() const noexcept {
                       state.shared.heap_bytes();
   for (const Worker& worker : state.workers) {
     bytes += worker.blocks.heap_bytes() + kthena::detail::heap_bytes(worker.duplicates) +
-             kthena::detail::heap_bytes(worker.own_places) + worker.guesses.heap_bytes();
+             kthena::detail::heap_bytes(worker.copies) + kthena::detail::heap_bytes(worker.own_places) +
+             worker.guesses.heap_bytes();
   }
   stats.approximate_bytes = bytes;
   return stats;

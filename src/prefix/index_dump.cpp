@@ -1,5 +1,6 @@
 // All of an index as bytes, and what a worker holds as events.
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -151,7 +152,8 @@ std::vector<std::byte> PrefixIndex::State::dump() const {
   out.put_text(detail::kDumpMagic);
   out.put(detail::kDumpVersion);
   out.put(options.block_tokens);
-  out.put(std::uint32_t{options.shared_engine_hashes} | std::uint32_t{options.wide_contents} << 1);
+  out.put(std::uint32_t{options.shared_engine_hashes} | std::uint32_t{options.wide_contents} << 1 |
+          std::uint32_t{options.count_copies} << 2);
   out.put(detail::seed_fingerprint(options.seed));
   out.put(static_cast<std::uint64_t>(latest_ns));
   out.put(expiring);
@@ -212,6 +214,17 @@ std::vector<std::byte> PrefixIndex::State::dump() const {
     out.put(orphan.content);
     put_tiers(*worker.find(orphan.engine_hash));
     if (options.wide_contents) out.put(orphan.content_upper);
+  }
+  for (std::size_t id = 0; options.count_copies && id < limit; ++id) {
+    if (!workers[id].in_use) continue;
+    std::vector<std::pair<std::uint64_t, std::array<std::uint32_t, 4>>> copies(workers[id].copies.begin(),
+                                                                               workers[id].copies.end());
+    std::sort(copies.begin(), copies.end());
+    out.put_count(copies.size());
+    for (const auto& [hash, by_tier] : copies) {
+      out.put(hash);
+      for (const std::uint32_t in_tier : by_tier) out.put(in_tier);
+    }
   }
   return out.finish();
 }

@@ -116,7 +116,7 @@ Status PrefixIndex::State::load(std::span<const std::byte> bytes) {
   expiring = in.get<std::uint32_t>();
   for (const auto counter : detail::kCounters) counts.*counter = in.get<std::uint64_t>();
   if (!in.ok()) return in.fault(kShort);
-  if (flags > 3) return in.fault("flags " + std::to_string(flags));
+  if (flags > 7) return in.fault("flags " + std::to_string(flags));
   if (block_tokens != options.block_tokens) {
     return failed_precondition("block_tokens: is " + std::to_string(options.block_tokens) + ", in the dump " +
                                std::to_string(block_tokens));
@@ -129,6 +129,11 @@ Status PrefixIndex::State::load(std::span<const std::byte> bytes) {
   if (((flags & 2) != 0) != options.wide_contents) {
     return failed_precondition(std::string("wide_contents: is ") +
                                ((flags & 2) != 0 ? "false, in the dump true" : "true, in the dump false"));
+  }
+
+  if (((flags & 4) != 0) != options.count_copies) {
+    return failed_precondition(std::string("count_copies: is ") +
+                               ((flags & 4) != 0 ? "false, in the dump true" : "true, in the dump false"));
   }
 
   LoadedRuns runs;
@@ -186,6 +191,9 @@ Status PrefixIndex::State::load(std::span<const std::byte> bytes) {
   }
   for (const LoadedRuns::SlowBlock& block : runs.slow) tree.set_tier(block.worker, block.place, block.tier);
   if (Status status = load_orphans(in); !status.ok()) return status;
+  if (options.count_copies) {
+    if (Status status = load_copies(in); !status.ok()) return status;
+  }
   return in.left() == 0 ? Status() : in.fault("more bytes than a dump has");
 }
 
@@ -420,6 +428,33 @@ Status PrefixIndex::State::load_orphans(DumpReader& in) {
     worker.blocks.insert(hashed, holding);
     worker.slow_tiers |= (holding.tiers & ~1u) != 0;
     ++worker.orphans;
+  }
+  return {};
+}
+
+Status PrefixIndex::State::load_copies(DumpReader& in) {
+  for (std::uint32_t id = 0; id < limit; ++id) {
+    if (!workers[id].in_use) continue;
+    const std::uint32_t count = in.get_count(detail::kCopyBytes);
+    if (!in.ok()) return in.fault("more copies than bytes");
+    std::uint64_t before = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const auto hash = in.get<std::uint64_t>();
+      if (i != 0 && hash <= before) return in.fault("copies are not in order");
+      before = hash;
+      const detail::Found found = look_up(id, hash, workers[id].hash.hash(hash));
+      std::array<std::uint32_t, 4> by_tier = {};
+      bool any = false;
+      for (std::uint32_t tier = 0; tier < by_tier.size(); ++tier) {
+        by_tier[tier] = in.get<std::uint32_t>();
+        any |= by_tier[tier] != 0;
+        if (by_tier[tier] != 0 && (!found.known() || (found.holding.tiers >> tier & 1) == 0))
+          return in.fault("copies of a block that is not held");
+        counts.copied_blocks += by_tier[tier];
+      }
+      if (!any) return in.fault("no copies of a block");
+      workers[id].copies.emplace(hash, by_tier);
+    }
   }
   return {};
 }

@@ -82,6 +82,39 @@ void PrefixIndex::State::put_own(std::uint32_t id, std::uint64_t hashed, const H
   if (own.names++ == 0) own.shared = also_shared;
 }
 
+void PrefixIndex::State::note_copy(std::uint32_t id, std::uint64_t engine_hash, std::uint32_t tiers, KvTier tier) {
+  if (!options.count_copies || (tiers & detail::tier_bit(tier)) == 0) return;
+  ++workers[id].copies[engine_hash][static_cast<std::size_t>(tier)];
+  ++counts.copied_blocks;
+}
+
+bool PrefixIndex::State::take_copy(std::uint32_t id, std::uint64_t engine_hash, KvTier tier) {
+  auto& copies = workers[id].copies;
+  if (copies.empty()) return false;
+  const auto it = copies.find(engine_hash);
+  if (it == copies.end() || it->second[static_cast<std::size_t>(tier)] == 0) return false;
+  --counts.copied_blocks;
+  --it->second[static_cast<std::size_t>(tier)];
+  if (it->second == std::array<std::uint32_t, 4>{}) copies.erase(it);
+  return true;
+}
+
+void PrefixIndex::State::forget_copies(std::uint32_t id, std::uint64_t engine_hash) {
+  auto& copies = workers[id].copies;
+  if (copies.empty()) return;
+  const auto it = copies.find(engine_hash);
+  if (it == copies.end()) return;
+  for (const std::uint32_t in_tier : it->second) counts.copied_blocks -= in_tier;
+  copies.erase(it);
+}
+
+void PrefixIndex::State::drop_copies(std::uint32_t id) {
+  for (const auto& [hash, by_tier] : workers[id].copies) {
+    for (const std::uint32_t in_tier : by_tier) counts.copied_blocks -= in_tier;
+  }
+  workers[id].copies = Worker(options.seed).copies;
+}
+
 void PrefixIndex::State::forget(std::uint32_t id, std::uint64_t hashed, const Found& found) {
   Worker& worker = workers[id];
   const auto own = found.holding.placed() && !worker.own_places.empty()

@@ -46,6 +46,7 @@ Status PrefixIndex::State::apply(const BlockRemoved& event) {
       ++counts.unknown_removes;
       continue;
     }
+    if (take_copy(id, hashes[i], event.tier)) continue;
     known->tiers = known->tiers & ~tier & 0xF;
     if (known->tiers != 0) {
       if (known->placed()) note_tier(id, known->place(), known->tiers);
@@ -91,6 +92,7 @@ void PrefixIndex::State::remove_shared(std::uint32_t id, const BlockRemoved& eve
       ++counts.unknown_removes;
       continue;
     }
+    if (take_copy(id, hashes[i], event.tier)) continue;
     const Holding& holding = found.holding;
     if ((holding.tiers & ~tier) != 0) {
       set_tiers(id, hashed, found, holding.tiers & ~tier, holding.parent_tag);
@@ -117,6 +119,7 @@ Status PrefixIndex::State::apply(const AllBlocksCleared& event) {
   const std::uint32_t id = event.worker.value;
   Worker& worker = workers[id];
   drop_orphans(id);
+  drop_copies(id);
   counts.memberships -= worker.memberships;
   counts.expected_blocks -= worker.guesses.size();
   hide(id);

@@ -113,6 +113,7 @@ struct PrefixIndex::State {
   Status load_worker(detail::DumpReader& in, std::uint32_t id, const std::vector<detail::Holding>& all_names,
                      detail::LoadedRuns& runs);
   Status load_orphans(detail::DumpReader& in);
+  Status load_copies(detail::DumpReader& in);
   /// Whether the worker, which holds the block of a name in the shared table, does so under that name.
   [[nodiscard]] bool under_shared_name(std::uint32_t id, detail::Place place) const {
     const auto own = workers[id].own_places.find(detail::place_key(place));
@@ -137,6 +138,13 @@ struct PrefixIndex::State {
   /// Adds what was not known. The tree is told after it.
   void put(std::uint32_t id, std::uint64_t hashed, const detail::Holding& holding);
   void put_own(std::uint32_t id, std::uint64_t hashed, const detail::Holding& holding, bool also_shared);
+  /// The worker stored a block that it had in `tiers` under this hash.
+  void note_copy(std::uint32_t id, std::uint64_t engine_hash, std::uint32_t tiers, KvTier tier);
+  /// Whether there is a copy more than one in the tier; then it is one less.
+  [[nodiscard]] bool take_copy(std::uint32_t id, std::uint64_t engine_hash, KvTier tier);
+  /// Forgets them: the hash is of no block any more, or of another.
+  void forget_copies(std::uint32_t id, std::uint64_t engine_hash);
+  void drop_copies(std::uint32_t id);
   /// Takes a name out of the tables. The tree is told after it.
   void forget(std::uint32_t id, std::uint64_t hashed, const detail::Found& found);
   /// A block that is known has these tiers now, which are not none, and this parent.

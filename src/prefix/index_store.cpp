@@ -8,6 +8,7 @@
 namespace kthena::prefix {
 
 using detail::Ahead;
+using detail::fastest;
 using detail::Found;
 using detail::Holding;
 using detail::kNoOrphan;
@@ -116,10 +117,12 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
       hold(id, stretch.run, unheld, claim.offset + (same ? 0u : 1u));  // before the release, which may free runs
       unheld = claim.offset + 1u;
       if (same) {
+        note_copy(id, claim.engine_hash, before.tiers, event.tier);
         known->tiers |= before.tiers;
         placed = false;
       } else {
         ++counts.rehashed_blocks;
+        forget_copies(id, claim.engine_hash);
         release(id, before);
       }
     }
@@ -165,10 +168,12 @@ void PrefixIndex::State::store_shared(std::uint32_t id, const BlockStored& event
       untold.last = claim.offset + 1u;
     } else if (before.holding.placed() && before.holding.place() == claim.place()) {
       tell(claim.offset, claim.offset + 1u);
+      note_copy(id, claim.engine_hash, before.holding.tiers, event.tier);
       set_tiers(id, hashed, before, before.holding.tiers | claim.tiers, claim.parent_tag);
       placed = false;
     } else {
       ++counts.rehashed_blocks;
+      forget_copies(id, claim.engine_hash);
       tell(claim.offset, claim.offset);
       forget(id, hashed, before);
       put(id, hashed, claim);
@@ -196,6 +201,7 @@ void PrefixIndex::State::store_known(const BlockStored& event) {
     if (const Found found = look_up(id, engine_hash, hashed); found.known()) {
       // A name in the shared table has no parent's tag.
       const std::uint32_t parent_tag = found.own != nullptr ? found.holding.parent_tag : detail::kUnknownParent;
+      note_copy(id, engine_hash, found.holding.tiers, event.tier);
       set_tiers(id, hashed, found, found.holding.tiers | tier, parent_tag);
       continue;
     }
@@ -231,11 +237,13 @@ Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Hol
     const bool same_parent =
         found.name != nullptr || before.parent_tag == claim.parent_tag || before.parent_tag == detail::kUnknownParent;
     if (same_content && same_parent) {
+      note_copy(id, orphan.engine_hash, before.tiers, static_cast<KvTier>(fastest(claim.tiers)));
       set_tiers(id, hashed, found, before.tiers | claim.tiers, claim.parent_tag);
       return before.placed() ? before.place() : Place{};
     }
     forget(id, hashed, found);
     ++counts.rehashed_blocks;
+    forget_copies(id, orphan.engine_hash);
     release(id, before);
   }
   if (options.max_orphan_blocks == 0) {
@@ -246,6 +254,7 @@ Place PrefixIndex::State::park(std::uint32_t id, const Orphan& orphan, const Hol
     const OrphanId oldest = orphans.oldest();
     Worker& owner = workers[orphans[oldest].worker];
     const std::uint64_t dropped = orphans[oldest].engine_hash;
+    forget_copies(orphans[oldest].worker, dropped);
     owner.blocks.erase(owner.hash.hash(dropped), owner.find(dropped));
     --owner.orphans;
     orphans.erase(oldest);

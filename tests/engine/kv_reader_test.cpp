@@ -252,8 +252,7 @@ TEST_CASE("P9 several engine blocks that make up an index block: as a set of pre
   INFO("seed " << seed << ", " << parts << " parts of " << part_tokens);
   std::mt19937_64 random(seed);
   const bool wide = seed % 2 == 1;
-  auto index =
-      prefix::PrefixIndex::create({.block_tokens = block_tokens, .seed = 77, .wide_contents = wide}).value();
+  auto index = prefix::PrefixIndex::create({.block_tokens = block_tokens, .seed = 77, .wide_contents = wide}).value();
   KvReadOptions options = options_of(block_tokens);
   options.worker = index.add_worker("w").value();
   options.wide_contents = wide;

@@ -28,6 +28,7 @@ PrefixIndexOptions options_of(bool shared, bool wide = false) {
           .max_orphan_blocks = 12,
           .seed = 0x5EED,
           .shared_engine_hashes = shared,
+          .count_copies = wide,  // both, to have fewer kinds
           .wide_contents = wide,
           .max_expected_blocks = 9,
           .expected_ttl_ns = 40};
@@ -120,6 +121,7 @@ void require_same(const PrefixIndexStats& a, const PrefixIndexStats& b) {
   REQUIRE(a.promoted_blocks == b.promoted_blocks);
   REQUIRE(a.expired_blocks == b.expired_blocks);
   REQUIRE(a.evicted_blocks == b.evicted_blocks);
+  REQUIRE(a.copied_blocks == b.copied_blocks);
 }
 
 PrefixIndex random_index(std::uint64_t seed, bool shared, int steps, bool wide = false) {
@@ -338,6 +340,9 @@ TEST_CASE("load() names the option that differs", "[prefix]") {
   other = options;
   other.shared_engine_hashes = false;
   refused(other, "shared_engine_hashes: is false, in the dump true");
+  other = options;
+  other.count_copies = true;
+  refused(other, "count_copies: is true, in the dump false");
   other = options;
   other.wide_contents = true;
   refused(other, "wide_contents: is true, in the dump false");

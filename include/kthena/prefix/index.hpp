@@ -44,6 +44,10 @@ struct PrefixIndexOptions {
   /// (worker, block) instead of 28 to 36. If it is not so the answers stay right and the memory is not saved. Two things differ: a store that is
   /// repeated when its parent is gone is told by its content alone, and sweep() does a worker at a time. DEFAULT: false.
   bool shared_engine_hashes = false;
+  /// A store of a block that the worker already holds in that tier, under that hash, is one more copy of it, and it is held until as many removals have
+  /// come. vLLM is such an engine: two requests that compute one block at the same time make two, each stored and removed by itself. Only
+  /// for events that come exactly once (KvStream sees to it). DEFAULT: false, storing twice changes nothing.
+  bool count_copies = false;
   /// Contents have 128 bits: two prompts are one only if both halves of their hashes are equal block by block, not just by checkpoints of 64 bits.
   /// Events need content_uppers, queries have to be wide. 8 bytes more per distinct block, and a lookup reads twice as much. For who
   /// cannot have a chance of n^2 / 2^65 that two of n blocks are confused. DEFAULT: false.
@@ -73,6 +77,7 @@ struct PrefixIndexStats {
   std::uint64_t promoted_blocks = 0;  ///< ever: expected, then stored
   std::uint64_t expired_blocks = 0;   ///< ever: expected, and gone because of expected_ttl_ns
   std::uint64_t evicted_blocks = 0;   ///< ever: expected, and gone because of max_expected_blocks
+  std::uint64_t copied_blocks = 0;    ///< held more than once (count_copies): the copies beyond the first
 };
 
 /// What find_best() minimises: loads[worker] + block_cost * (blocks of the query that the worker lacks), in integers.
@@ -115,7 +120,7 @@ class PrefixIndex {
   [[nodiscard]] std::size_t worker_limit() const noexcept;
 
   /// Applies one event. An event of n blocks is the same as n events of one block, in order.
-  ///  - Storing or removing twice changes nothing the second time.
+  ///  - Storing or removing twice changes nothing the second time (but see count_copies).
   ///  - A block is held while any tier has it; a parent in any tier is a parent.
   ///  - A store whose parent this worker does not hold in this namespace waits (stats: orphan_blocks) and counts as held once the
   ///    parent arrives under that engine hash. Removing the parent of a placed block moves nothing: it makes a hole.
