@@ -6,6 +6,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from kthena.arrays import Candidates
 from kthena.reasons import Reason
 from kthena.types import Outcome
 
@@ -228,24 +229,59 @@ class Policy:
         """The same decision taken apart, as JSON."""
 
 class PrefixQuery:
-    def extend(self, tokens: npt.NDArray[np.uint32]) -> None: ...
-    def extend_contents(self, contents: npt.NDArray[np.uint64]) -> None: ...
-    def clear(self) -> None: ...
+    def __init__(self, index: PrefixIndex, *, model: str = "", adapter: str = "", tenant: str = "") -> None: ...
+    def extend(self, tokens: npt.NDArray[np.uint32]) -> object: ...
+    def extend_contents(self, contents: npt.NDArray[np.uint64]) -> object: ...
+    def clear(self) -> None:
+        """Forgets the prompt."""
+
     @property
-    def blocks(self) -> int: ...
+    def blocks(self) -> int:
+        """Full blocks so far: `prefix_total` of a request."""
 
 class PrefixIndex:
     def __init__(
-        self, *, seed: int, block_tokens: int = 16, max_workers: int = 1024, max_orphan_blocks: int = 65536
+        self,
+        *,
+        seed: int,
+        block_tokens: int = 16,
+        max_workers: int = 1024,
+        max_orphan_blocks: int = 65536,
+        shared_engine_hashes: bool = False,
+        max_expected_blocks: int = 0,
+        expected_ttl_ns: int = 0,
+        dump: bytes | bytearray | memoryview | None = None,
     ) -> None: ...
+    def options(self) -> dict[str, Any]: ...
     @property
-    def block_tokens(self) -> int: ...
+    def block_tokens(self) -> int:
+        """Tokens per block."""
+
     @property
-    def worker_limit(self) -> int: ...
-    def add_worker(self, name: str) -> int: ...
-    def find_worker(self, name: str) -> int | None: ...
-    def remove_worker(self, worker: int) -> None: ...
-    def namespace_key(self, *, model: str = "", adapter: str = "", tenant: str = "") -> int: ...
+    def worker_limit(self) -> int:
+        """One more than the largest worker in use: the length of what `find` gives without `workers`."""
+
+    def add_worker(self, name: str) -> int:
+        """A new worker, or the one of that name. Its number is used in the other calls."""
+
+    def find_worker(self, name: str) -> int | None:
+        """The number of a worker; None when no worker has that name."""
+
+    def worker_name(self, worker: int) -> str | None:
+        """The name of a worker; None when the number is not in use."""
+
+    def remove_worker(self, worker: int) -> None:
+        """Drops a worker and all it holds: no answer and no count has it any more.
+
+        Its number may be given out again. Its blocks stay in memory until `sweep`.
+        """
+
+    def sweep(self, max_blocks: int) -> int:
+        """Frees what removed workers held, looking at `max_blocks` places at most. Gives what is left: 0 at the end."""
+
+    def namespace_key(self, *, model: str = "", adapter: str = "", tenant: str = "") -> int:
+        """The key under which blocks of a namespace are filed, as events have it."""
+
     def hash_blocks(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]: ...
     def store(
         self,
@@ -259,17 +295,74 @@ class PrefixIndex:
         tier: int = 0,
     ) -> None: ...
     def remove(self, worker: int, *, engine_hashes: npt.NDArray[np.uint64], tier: int = 0) -> None: ...
-    def clear(self, worker: int) -> None: ...
-    def query(self, *, model: str = "", adapter: str = "", tenant: str = "") -> PrefixQuery: ...
+    def clear(self, worker: int) -> None:
+        """A worker dropped everything."""
+
+    def expect(self, worker: int, query: PrefixQuery, *, now_ns: int) -> None:
+        """The prompt was sent to this worker, which will soon hold its full blocks.
+
+        Until they are stored, evicted or expired they are guesses and count as held. `now_ns`: a steady clock of the
+        caller's. FailedPreconditionError where `max_expected_blocks` is 0, InvalidArgumentError for a query under
+        another seed.
+        """
+
+    def expire(self, *, now_ns: int, max_blocks: int) -> int:
+        """Drops guesses that were expected last `expected_ttl_ns` or longer ago, `max_blocks` at most.
+
+        Gives their number: less than `max_blocks` when none is left that is due.
+        """
+
     def find(
         self,
         query: PrefixQuery,
         *,
-        workers: npt.NDArray[np.uint32] | None = None,
-        candidates: npt.NDArray[np.uint64] | npt.NDArray[np.bool_] | None = None,
+        workers: npt.NDArray[np.uint32] | Sequence[int] | None = None,
+        candidates: Candidates | None = None,
         out: npt.NDArray[np.uint32] | None = None,
-    ) -> npt.NDArray[np.uint32]: ...
+    ) -> npt.NDArray[np.uint32]:
+        """Leading blocks of the query that workers hold, in any tier.
+
+        With `workers`, element i belongs to `workers[i]` (`NO_WORKER` gives 0). Without, element w belongs to worker w;
+        then `candidates` may leave out workers (their depth is 0): an array of bool by worker, or of uint64 with bit
+        w % 64 of word w // 64. `out` is filled and given back: with `workers` of their length, else of any, and workers
+        beyond it are left out. Without it there is a new array.
+        """
+
+    def find_batch(
+        self,
+        queries: Iterable[PrefixQuery],
+        *,
+        candidates: Candidates | None = None,
+        out: npt.NDArray[np.uint32] | None = None,
+    ) -> npt.NDArray[np.uint32]:
+        """`find` for several queries, whose waits for memory overlap: a row per query, a column per worker."""
+
+    def find_tiers(
+        self,
+        query: PrefixQuery,
+        *,
+        candidates: Candidates | None = None,
+        out: npt.NDArray[np.uint32] | None = None,
+    ) -> npt.NDArray[np.uint32]:
+        """Depths by tier: a row per tier, a column per worker.
+
+        Row t: leading blocks held in tier t or a faster one; the last row is what `find` says.
+        """
+
+    def find_best(
+        self,
+        query: PrefixQuery,
+        loads: npt.NDArray[np.uint32],
+        *,
+        candidates: Candidates | None = None,
+        block_cost: int = 1,
+        tie_seed: int = 0,
+    ) -> tuple[int, int, int]: ...
     def stats(self) -> dict[str, int]: ...
+    def dump(self) -> bytes:
+        """All of the index as bytes, the same on every machine: what `PrefixIndex.load` takes."""
+
+    def dump_events(self, worker: int) -> list[tuple[Any, ...]]: ...
 
 def engine_profiles_json() -> str: ...
 def kv_batch_json(profile: str, payload: bytes | bytearray | memoryview) -> str: ...

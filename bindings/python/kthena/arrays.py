@@ -12,6 +12,8 @@ Float64: TypeAlias = npt.NDArray[np.float64]
 Int64: TypeAlias = npt.NDArray[np.int64]
 Uint32: TypeAlias = npt.NDArray[np.uint32]
 Uint64: TypeAlias = npt.NDArray[np.uint64]
+#: Workers that take part: by number, or bit w % 64 of word w // 64.
+Candidates: TypeAlias = npt.NDArray[np.bool_] | npt.NDArray[np.uint64]
 
 T = TypeVar("T", bound=np.generic)
 

@@ -6,58 +6,55 @@ import secrets
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from kthena import _core
-from kthena.arrays import Uint32, Uint64, from_list
-from kthena.types import NO_WORKER, PrefixStats, Tier
+from kthena.arrays import Candidates, Uint32, Uint64, from_list
+from kthena.types import NO_WORKER, PrefixEvent, PrefixIndexOptions, PrefixPick, PrefixStats, Tier
 
 
-class PrefixQuery:
-    """A prompt prepared for lookups, made by `PrefixIndex.query`. It grows with a conversation.
+class PrefixQuery(_core.PrefixQuery):
+    """A prompt prepared for lookups, in a namespace of `index`: what `PrefixIndex.query` makes. It grows with a conversation.
 
     Threads: one while it is extended, any number while it is looked up.
     """
 
-    __slots__ = ("_query",)
+    __slots__ = ()
 
-    def __init__(self, query: _core.PrefixQuery) -> None:
-        self._query = query
+    def __init__(self, index: PrefixIndex, *, model: str = "", adapter: str = "", tenant: str = "") -> None:
+        super().__init__(index, model=model, adapter=adapter, tenant=tenant)
 
     def extend(self, tokens: Uint32 | Sequence[int]) -> PrefixQuery:
         """Appends token ids (uint32). Each block that becomes full is hashed, the rest waits for the next call."""
-        self._query.extend(from_list(tokens, np.uint32, "tokens"))
+        super().extend(from_list(tokens, np.uint32, "tokens"))
         return self
 
     def extend_contents(self, contents: Uint64 | Sequence[int]) -> PrefixQuery:
         """Appends content hashes of whole blocks, as `PrefixIndex.hash_blocks` gives them."""
-        self._query.extend_contents(from_list(contents, np.uint64, "contents"))
+        super().extend_contents(from_list(contents, np.uint64, "contents"))
         return self
-
-    def clear(self) -> None:
-        """Forgets the prompt."""
-        self._query.clear()
-
-    @property
-    def blocks(self) -> int:
-        """Full blocks so far: `prefix_total` of a request."""
-        return self._query.blocks
 
     def __repr__(self) -> str:
         return f"<kthena.PrefixQuery of {self.blocks} blocks>"
 
 
-class PrefixIndex:
+class PrefixIndex(_core.PrefixIndex):
     """Who holds how much of a prompt, exactly: a depth is the number of leading blocks that a worker holds now.
 
     `block_tokens`: tokens per block, 1 .. 65536. `max_workers`: 1 .. 16384. `max_orphan_blocks`: blocks that may wait
-    for a parent that is not stored yet. `seed`: secret of the hashes, so that no client can make prompts that collide;
-    None takes one from the operating system. Depths do not depend on it.
+    for a parent that is not stored yet, 1 .. 2^32 - 1. `seed`: secret of the hashes, so that no client can make prompts
+    that collide; None takes one from the operating system. Depths do not depend on it. `shared_engine_hashes`: the
+    engines mean the same block by the same hash, so one table serves all workers. `max_expected_blocks`: blocks that
+    each worker may be expected to hold, 0 .. 2^32 - 1; 0: `expect` is off. `expected_ttl_ns`: how long an expected
+    block counts; 0: until it is evicted.
 
-    Threads: one may store, remove and clear while any number look up.
+    Threads: one at a time writes (`add_worker`, `remove_worker`, `sweep`, `store`, `remove`, `clear`, `expect`, `expire`,
+    `apply`; others that try wait for it). Any number look up beside it and wait for nothing: `find`, `find_batch`,
+    `find_tiers`, `find_best`, `query`, `worker_limit`, `hash_blocks`. Each depth was true at some moment of the call. The
+    rest (`stats`, `dump`, `find_worker` and the like) waits for the writer.
     """
 
-    __slots__ = ("_index", "_keys")
+    __slots__ = ("_keys",)
+    _keys: dict[tuple[str, str, str], int]
 
     def __init__(
         self,
@@ -66,57 +63,74 @@ class PrefixIndex:
         max_workers: int = 1024,
         max_orphan_blocks: int = 65536,
         seed: int | None = None,
+        shared_engine_hashes: bool = False,
+        max_expected_blocks: int = 0,
+        expected_ttl_ns: int = 0,
     ) -> None:
-        for name, value, most in (
-            ("block_tokens", block_tokens, 65536),
-            ("max_workers", max_workers, 16384),
-            ("max_orphan_blocks", max_orphan_blocks, 2**64 - 1),
-        ):
-            if not 1 <= value <= most:
-                raise ValueError(f"{name} must be in 1 .. {most}")
-        self._index = _core.PrefixIndex(
+        _check_options(block_tokens, max_workers, max_orphan_blocks)
+        super().__init__(
             seed=secrets.randbits(64) if seed is None else seed,
             block_tokens=block_tokens,
             max_workers=max_workers,
             max_orphan_blocks=max_orphan_blocks,
+            shared_engine_hashes=shared_engine_hashes,
+            max_expected_blocks=max_expected_blocks,
+            expected_ttl_ns=expected_ttl_ns,
         )
-        self._keys: dict[tuple[str, str, str], int] = {}
+        self._keys = {}
 
-    @property
-    def block_tokens(self) -> int:
-        """Tokens per block."""
-        return self._index.block_tokens
+    @classmethod
+    def load(
+        cls,
+        dump: bytes | bytearray | memoryview,
+        *,
+        seed: int,
+        block_tokens: int = 16,
+        max_workers: int = 1024,
+        max_orphan_blocks: int = 65536,
+        shared_engine_hashes: bool = False,
+        max_expected_blocks: int = 0,
+        expected_ttl_ns: int = 0,
+    ) -> PrefixIndex:
+        """The index that `dump` wrote. Any bytes are safe.
 
-    @property
-    def worker_limit(self) -> int:
-        """One more than the largest worker in use: the length of what `find` gives without `workers`."""
-        return self._index.worker_limit
+        FailedPreconditionError names the option that differs: `block_tokens`, `seed` (`options().seed` of the index that
+        was dumped) and `shared_engine_hashes` must be equal, the limits large enough for what is there.
+        InvalidArgumentError for bytes that no dump has.
+        """
+        _check_options(block_tokens, max_workers, max_orphan_blocks)
+        self = cls.__new__(cls)
+        _core.PrefixIndex.__init__(
+            self,
+            seed=seed,
+            block_tokens=block_tokens,
+            max_workers=max_workers,
+            max_orphan_blocks=max_orphan_blocks,
+            shared_engine_hashes=shared_engine_hashes,
+            max_expected_blocks=max_expected_blocks,
+            expected_ttl_ns=expected_ttl_ns,
+            dump=dump,
+        )
+        self._keys = {}
+        return self
 
-    def add_worker(self, name: str) -> int:
-        """A new worker, or the one of that name. Its number is used in the other calls."""
-        return self._index.add_worker(name)
-
-    def find_worker(self, name: str) -> int | None:
-        """The number of a worker; None when no worker has that name."""
-        return self._index.find_worker(name)
-
-    def remove_worker(self, worker: int) -> None:
-        """Drops a worker and all it holds. Its number may be given out again."""
-        self._index.remove_worker(worker)
+    def options(self) -> PrefixIndexOptions:  # type: ignore[override]
+        """The options in force, the secret seed among them."""
+        return PrefixIndexOptions(**super().options())
 
     def workers(self, names: Iterable[str]) -> Uint32:
         """The numbers of workers by name, `NO_WORKER` where there is none.
 
         `workers(pool.ids)` is what `find` needs to give the `prefix_depths` of a request on that pool.
         """
-        found = (self._index.find_worker(name) for name in names)
+        found = (self.find_worker(name) for name in names)
         return np.array([NO_WORKER if worker is None else worker for worker in found], dtype=np.uint32)
 
     def hash_blocks(self, tokens: Uint32 | Sequence[int]) -> Uint64:
         """Content hashes of the full blocks of `tokens`, under this index's seed."""
-        return self._index.hash_blocks(from_list(tokens, np.uint32, "tokens"))
+        return super().hash_blocks(from_list(tokens, np.uint32, "tokens"))
 
-    def store(
+    def store(  # type: ignore[override]
         self,
         worker: int,
         *,
@@ -135,13 +149,17 @@ class PrefixIndex:
         blocks, or their `contents` (`hash_blocks`). `parent`: engine hash of the block before; None at the start of a
         prompt. Nothing matches across `model`, `adapter` (LoRA; empty: base model) and `tenant` (cache salt; empty:
         shared). Storing twice changes nothing the second time.
+
+        With neither `tokens` nor `contents` (offloading), each engine hash by itself is a block that the worker holds
+        or that waits, now in this tier too; `parent` and the namespace are not looked at, and hashes that mean nothing
+        are counted (`unresolved_stores`).
         """
         space = (model, adapter, tenant)
         key = self._keys.get(space)
         if key is None:
-            key = self._index.namespace_key(model=model, adapter=adapter, tenant=tenant)
+            key = self.namespace_key(model=model, adapter=adapter, tenant=tenant)
             self._keys[space] = key
-        self._index.store(
+        super().store(
             worker,
             engine_hashes=from_list(engine_hashes, np.uint64, "engine_hashes"),
             tokens=None if tokens is None else from_list(tokens, np.uint32, "tokens"),
@@ -151,48 +169,81 @@ class PrefixIndex:
             tier=tier,
         )
 
-    def remove(self, worker: int, *, engine_hashes: Uint64 | Sequence[int], tier: Tier = Tier.DEVICE) -> None:
+    def remove(self, worker: int, *, engine_hashes: Uint64 | Sequence[int], tier: int = Tier.DEVICE) -> None:
         """A worker dropped blocks from a tier. Those it does not hold are counted and skipped."""
-        self._index.remove(worker, engine_hashes=from_list(engine_hashes, np.uint64, "engine_hashes"), tier=tier)
+        super().remove(worker, engine_hashes=from_list(engine_hashes, np.uint64, "engine_hashes"), tier=tier)
 
-    def clear(self, worker: int) -> None:
-        """A worker dropped everything."""
-        self._index.clear(worker)
+    def apply(self, event: PrefixEvent) -> None:
+        """One event of `dump_events`: it stores, removes or clears for `event.worker`."""
+        if event.kind == "stored":
+            super().store(
+                event.worker,
+                engine_hashes=event.engine_hashes,
+                contents=event.contents,
+                parent=event.parent,
+                namespace_key=event.namespace_key,
+                tier=event.tier,
+            )
+        elif event.kind == "removed":
+            super().remove(event.worker, engine_hashes=event.engine_hashes, tier=event.tier)
+        elif event.kind == "cleared":
+            self.clear(event.worker)
+        else:
+            raise ValueError(f"kind must be 'stored', 'removed' or 'cleared', not {event.kind!r}")
+
+    def dump_events(self, worker: int) -> list[PrefixEvent]:  # type: ignore[override]
+        """What a worker holds as events for another index, the first of which clears it.
+
+        Applied in order they give equal depths in every tier and equal orphans. Guesses are left out. Where the other
+        index has another number for the worker: `event._replace(worker=number)`.
+        """
+        kinds = ("stored", "removed", "cleared")
+        return [
+            PrefixEvent(kinds[kind], number, engine_hashes, contents, parent, key, Tier(tier))
+            for kind, number, engine_hashes, contents, parent, key, tier in super().dump_events(worker)
+        ]
 
     def query(self, *, model: str = "", adapter: str = "", tenant: str = "") -> PrefixQuery:
         """An empty prompt in a namespace, to be extended and looked up."""
-        return PrefixQuery(self._index.query(model=model, adapter=adapter, tenant=tenant))
+        return PrefixQuery(self, model=model, adapter=adapter, tenant=tenant)
 
-    def find(
+    def find_best(  # type: ignore[override]
         self,
-        query: PrefixQuery,
+        query: _core.PrefixQuery,
+        loads: Uint32 | Sequence[int],
         *,
-        workers: Uint32 | Sequence[int] | None = None,
-        candidates: npt.NDArray[np.bool_] | Uint64 | None = None,
-        out: Uint32 | None = None,
-    ) -> Uint32:
-        """Leading blocks of the query that workers hold, in any tier.
+        candidates: Candidates | None = None,
+        block_cost: int = 1,
+        tie_seed: int = 0,
+    ) -> PrefixPick | None:
+        """The worker with the least `load + block_cost * blocks of the query that it lacks`; None: no candidate.
 
-        With `workers`, element i belongs to `workers[i]` (`NO_WORKER` gives 0). Without, element w belongs to worker w;
-        then `candidates` may leave out workers (their depth is 0): an array of bool by worker, or of uint64 with bit
-        w % 64 of word w // 64. `out` is filled and given back; without it there is a new array.
+        `loads[w]` belongs to worker w; workers beyond them are no candidates. `candidates` as in `find`. Equal costs
+        fall by a hash of `tie_seed` and the worker's number.
         """
-        words = candidates
-        if isinstance(candidates, np.ndarray) and candidates.dtype == np.bool_:
-            bits = np.packbits(candidates, bitorder="little")
-            padded = np.zeros((candidates.size + 63) // 64 * 8, dtype=np.uint8)
-            padded[: bits.size] = bits
-            words = padded.view("<u8").astype(np.uint64, copy=False)
-        return self._index.find(
-            query._query,
-            workers=None if workers is None else from_list(workers, np.uint32, "workers"),
-            candidates=words,
-            out=out,
+        worker, depth, cost = super().find_best(
+            query,
+            from_list(loads, np.uint32, "loads"),
+            candidates=candidates,
+            block_cost=block_cost,
+            tie_seed=tie_seed,
         )
+        return None if worker == NO_WORKER else PrefixPick(worker, depth, cost)
 
-    def stats(self) -> PrefixStats:
+    def stats(self) -> PrefixStats:  # type: ignore[override]
         """Counters and memory."""
-        return PrefixStats(**self._index.stats())
+        return PrefixStats(**super().stats())
 
     def __repr__(self) -> str:
         return f"<kthena.PrefixIndex of blocks of {self.block_tokens} tokens>"
+
+
+def _check_options(block_tokens: int, max_workers: int, max_orphan_blocks: int) -> None:
+    """The library takes 0 for the default; here 0 is out of range."""
+    for name, value, most in (
+        ("block_tokens", block_tokens, 65536),
+        ("max_workers", max_workers, 16384),
+        ("max_orphan_blocks", max_orphan_blocks, 2**32 - 1),
+    ):
+        if not 1 <= value <= most:
+            raise ValueError(f"{name} must be in 1 .. {most}")

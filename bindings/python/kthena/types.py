@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from kthena.reasons import Reason
 
 #: Names of an endpoint's signals: requests in the batch, requests in the queue, share of KV blocks in use (0..1), mean
@@ -63,6 +66,46 @@ class PrefixStats(NamedTuple):
     unknown_removes: int
     rehashed_blocks: int
     approximate_bytes: int
+    runs: int  #: stretches of blocks that the tree is made of
+    unswept_blocks: int  #: of removed workers, still in memory
+    sweeps: int  #: removed workers that the sweep was done with
+    unresolved_stores: int  #: blocks stored without contents whose hash means nothing here
+    expected_blocks: int  #: pairs that are only expected; they are among the memberships
+    promoted_blocks: int  #: expected, then stored
+    expired_blocks: int  #: expected, and gone because of `expected_ttl_ns`
+    evicted_blocks: int  #: expected, and gone because of `max_expected_blocks`
+
+
+class PrefixIndexOptions(NamedTuple):
+    """The options of a prefix index, as its constructor takes them by name."""
+
+    block_tokens: int
+    max_workers: int
+    max_orphan_blocks: int
+    seed: int
+    shared_engine_hashes: bool
+    max_expected_blocks: int
+    expected_ttl_ns: int
+
+
+class PrefixPick(NamedTuple):
+    """The worker that `PrefixIndex.find_best` chose."""
+
+    worker: int
+    depth: int  #: leading blocks of the query that it holds
+    cost: int
+
+
+class PrefixEvent(NamedTuple):
+    """One call of `store`, `remove` or `clear` of a prefix index."""
+
+    kind: str  #: "stored", "removed" or "cleared"
+    worker: int
+    engine_hashes: npt.NDArray[np.uint64]
+    contents: npt.NDArray[np.uint64] | None  #: None: without contents
+    parent: int | None
+    namespace_key: int
+    tier: Tier
 
 
 @dataclass(frozen=True)

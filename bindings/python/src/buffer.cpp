@@ -12,7 +12,8 @@ struct ElementInfo {
   Py_ssize_t size;
 };
 
-constexpr ElementInfo kElements[] = {{"float64", "d", 8}, {"int64", "ql", 8}, {"uint32", "IL", 4}, {"uint64", "QL", 8}};
+constexpr ElementInfo kElements[] = {
+    {"float64", "d", 8}, {"int64", "ql", 8}, {"uint32", "IL", 4}, {"uint64", "QL", 8}, {"bool", "?", 1}};
 
 bool same_type(const Py_buffer& view, const ElementInfo& info) {
   if (view.itemsize != info.size || view.format == nullptr) return false;

@@ -11,7 +11,7 @@
 
 namespace kthena::python {
 
-enum class Element { kFloat64, kInt64, kUint32, kUint64 };
+enum class Element { kFloat64, kInt64, kUint32, kUint64, kBool };
 enum class Access { kRead, kWrite };
 
 /// Holds a Py_buffer for as long as it lives.

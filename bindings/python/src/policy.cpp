@@ -10,6 +10,7 @@
 #include "batch.hpp"
 #include "decision.hpp"
 #include "errors.hpp"
+#include "fast_call.hpp"
 #include "policy.hpp"
 #include "pool.hpp"
 #include "request.hpp"
@@ -22,27 +23,8 @@ using namespace py::literals;
 namespace kthena::python {
 namespace {
 
-/// The C++ object inside a pybind11 instance of `type` or a subclass; nullptr with TypeError set otherwise.
-template <class T>
-T* unwrap(PyObject* object, PyTypeObject* type, const char* what) {
-  if (PyObject_TypeCheck(object, type)) {
-    auto* instance = reinterpret_cast<py::detail::instance*>(object);
-    T* value = nullptr;
-    if (instance->simple_layout)
-      value = static_cast<T*>(instance->simple_value_holder[0]);
-    else
-      value = py::cast<T*>(py::handle(object));
-    if (value != nullptr) return value;
-  }
-  PyErr_Format(PyExc_TypeError, "%s must be a %s, not %s", what, type->tp_name, Py_TYPE(object)->tp_name);
-  return nullptr;
-}
-
-/// `self` has been checked by the method descriptor; it may still be an object whose __init__ never ran.
-Policy* self_of(PyObject* self) { return unwrap<Policy>(self, Py_TYPE(self), "self"); }
-
 PyObject* decide(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) {
-  Policy* policy = self_of(self);
+  Policy* policy = self_of<Policy>(self);
   if (policy == nullptr) return nullptr;
   const State& state = policy->state();
   Request request;
@@ -65,7 +47,7 @@ PyObject* decide(PyObject* self, PyObject* const* arguments, Py_ssize_t position
 }
 
 PyObject* explain_json(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) {
-  Policy* policy = self_of(self);
+  Policy* policy = self_of<Policy>(self);
   if (policy == nullptr) return nullptr;
   Request request;
   if (!request.read(policy->state(), "explain_json", arguments, positional, names)) return nullptr;
@@ -88,32 +70,9 @@ PyObject* explain_json(PyObject* self, PyObject* const* arguments, Py_ssize_t po
   return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
 }
 
-// No C++ exception may pass through the interpreter.
-template <auto function>
-PyObject* guarded(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) noexcept {
-  try {
-    return function(self, arguments, positional, names);
-  } catch (py::error_already_set& failure) {
-    failure.restore();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& failure) {
-    PyErr_SetString(PyExc_RuntimeError, failure.what());
-  }
-  return nullptr;
-}
-
 #define KTHENA_REQUEST_SIGNATURE                                                                              \
   "($self, pool, *, id, model='', prompt_tokens=0, prefix_depths=None, prefix_total=0, history_depths=None, " \
   "history_total=0, sequence=0, now_ns=0, seed=0)\n--\n\n"
-
-template <auto function>
-PyMethodDef method(const char* name, const char* doc) {
-  using Function = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
-  constexpr Function pointer = &guarded<function>;
-  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(pointer)), METH_FASTCALL | METH_KEYWORDS,
-          doc};
-}
 
 PyMethodDef kMethods[] = {
     method<&decide>("decide", "decide" KTHENA_REQUEST_SIGNATURE "Where the request goes."),
@@ -155,11 +114,7 @@ void register_policy(py::module_& module, State& state) {
       });
   register_decide_many(type);
   state.policy_type = reinterpret_cast<PyTypeObject*>(type.ptr());
-  for (PyMethodDef& definition : kMethods) {
-    auto descriptor = py::reinterpret_steal<py::object>(PyDescr_NewMethod(state.policy_type, &definition));
-    if (!descriptor) throw py::error_already_set();
-    type.attr(definition.ml_name) = descriptor;
-  }
+  for (PyMethodDef& definition : kMethods) add_method(type, definition);
 }
 
 }  // namespace kthena::python

@@ -25,20 +25,28 @@ enum RequestKeyword : std::size_t {
   kRequestKeywords
 };
 
+/// Arguments of PrefixIndex.find() that are given by name.
+enum FindKeyword : std::size_t { kWorkers, kCandidates, kOut, kFindKeywords };
+
 struct State {
   PyTypeObject* pool_type = nullptr;
   PyTypeObject* policy_type = nullptr;
   PyTypeObject* decision_type = nullptr;
-  PyObject* keywords[kRequestKeywords] = {};  // interned
-  PyObject* reasons = nullptr;                // dict: code -> kthena.reasons.Reason
-  PyObject* outcomes = nullptr;               // dict: code -> kthena.types.Outcome
+  PyTypeObject* prefix_index_type = nullptr;
+  PyTypeObject* prefix_query_type = nullptr;
+  PyObject* keywords[kRequestKeywords] = {};    // interned
+  PyObject* find_keywords[kFindKeywords] = {};  // interned
+  mutable PyTypeObject* array_type = nullptr;   // numpy's, once the first array came
+  mutable PyObject* uint32_dtype = nullptr;     // the one that arrays share
+  PyObject* reasons = nullptr;                  // dict: code -> kthena.reasons.Reason
+  PyObject* outcomes = nullptr;                 // dict: code -> kthena.types.Outcome
 };
 
 /// Fills pool_type, or what the others are for; each is in the file of that name.
 void register_pool(pybind11::module_& module, State& state);
 void register_policy(pybind11::module_& module, State& state);
 void register_decision(pybind11::module_& module, State& state);
-void register_prefix(pybind11::module_& module);
+void register_prefix(pybind11::module_& module, State& state);
 void register_engine(pybind11::module_& module);
 void register_simulation(pybind11::module_& module);
 void register_functions(pybind11::module_& module);

@@ -120,7 +120,7 @@ class KvStream:
         InvalidArgumentError for bytes that are no batch names the place.
         """
         number, payload = _taken_apart(message, sequence)
-        return _step(self._stream.feed(payload, index._index, number))
+        return _step(self._stream.feed(payload, index, number))
 
     def feed_replay(
         self, message: Payload | Sequence[Payload], index: PrefixIndex, *, sequence: int | None = None
@@ -129,11 +129,11 @@ class KvStream:
         number, payload = _taken_apart(message, sequence)
         if number is None:
             raise TypeError("a payload of a replay needs its sequence number")
-        return _step(self._stream.feed_replay(payload, index._index, number))
+        return _step(self._stream.feed_replay(payload, index, number))
 
     def replay_failed(self, index: PrefixIndex) -> KvStep:
         """No replay will come: clears the worker if a gap is open, and goes on with what is live."""
-        return _step(self._stream.replay_failed(index._index))
+        return _step(self._stream.replay_failed(index))
 
     @property
     def state(self) -> KvState:
