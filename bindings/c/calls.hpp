@@ -129,7 +129,9 @@ inline constexpr std::uint32_t kMemberEnds<kthena_prefix_index_options>[] = {
     KTHENA_END(kthena_prefix_index_options, max_orphan_blocks),
     KTHENA_END(kthena_prefix_index_options, seed),
     KTHENA_END(kthena_prefix_index_options, max_expected_blocks),
-    KTHENA_END(kthena_prefix_index_options, expected_ttl_ns)};
+    KTHENA_END(kthena_prefix_index_options, expected_ttl_ns),
+    KTHENA_END(kthena_prefix_index_options, count_copies),
+    KTHENA_END(kthena_prefix_index_options, wide_contents)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_prefix_stats>[] = {KTHENA_END(kthena_prefix_stats, struct_size),
                                                                      KTHENA_END(kthena_prefix_stats, reserved),
@@ -148,7 +150,8 @@ inline constexpr std::uint32_t kMemberEnds<kthena_prefix_stats>[] = {KTHENA_END(
                                                                      KTHENA_END(kthena_prefix_stats, expected_blocks),
                                                                      KTHENA_END(kthena_prefix_stats, promoted_blocks),
                                                                      KTHENA_END(kthena_prefix_stats, expired_blocks),
-                                                                     KTHENA_END(kthena_prefix_stats, evicted_blocks)};
+                                                                     KTHENA_END(kthena_prefix_stats, evicted_blocks),
+                                                                     KTHENA_END(kthena_prefix_stats, copied_blocks)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_prefix_pick_rule>[] = {
     KTHENA_END(kthena_prefix_pick_rule, struct_size), KTHENA_END(kthena_prefix_pick_rule, has_block_cost),
@@ -170,7 +173,8 @@ inline constexpr std::uint32_t kMemberEnds<kthena_prefix_event>[] = {KTHENA_END(
                                                                      KTHENA_END(kthena_prefix_event, reserved),
                                                                      KTHENA_END(kthena_prefix_event, n),
                                                                      KTHENA_END(kthena_prefix_event, engine_hashes),
-                                                                     KTHENA_END(kthena_prefix_event, content_hashes)};
+                                                                     KTHENA_END(kthena_prefix_event, content_hashes),
+                                                                     KTHENA_END(kthena_prefix_event, content_uppers)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_engine_parser_options>[] = {
     KTHENA_END(kthena_engine_parser_options, struct_size), KTHENA_END(kthena_engine_parser_options, max_ranks),

@@ -80,12 +80,15 @@ std::span<const std::byte> bytes_of(kthena_str text) noexcept {
 kthena_status bind(kthena_kv_stream& stream, const prefix::PrefixIndex& index, kthena_error* error) {
   const engine::KvReadOptions& mine = stream.stream.reader().options();
   const prefix::PrefixIndexOptions& its = index.options();
-  if (mine.block_tokens == its.block_tokens && mine.seed == its.seed) return KTHENA_OK;
+  if (mine.block_tokens == its.block_tokens && mine.seed == its.seed && mine.wide_contents == its.wide_contents)
+    return KTHENA_OK;
   if (stream.stream.state() != engine::KvStreamState::kWaiting)
-    return c::refuse(error, "index", "has another block size or seed than the one that was fed first");
+    return c::refuse(error, "index",
+                     "has another block size, seed or width of contents than the one that was fed first");
   engine::KvReadOptions read = mine;
   read.block_tokens = its.block_tokens;
   read.seed = its.seed;
+  read.wide_contents = its.wide_contents;
   Result<engine::KvStream> made = engine::KvStream::create(*stream.profile, read, stream.options);
   if (!made.ok()) return c::fail(error, made.status());
   stream.stream = std::move(*made);

@@ -65,11 +65,12 @@ struct kthena_prefix_query {
   kthena::prefix::PrefixQuery query;
 };
 
-/// Copies of events, their hashes one behind the other: engine hashes, then content hashes where there are any.
+/// Copies of events, their hashes one behind the other: engine hashes, then content hashes and their upper halves where there are any.
 struct kthena_prefix_events {
   std::vector<kthena_prefix_event> events;  ///< without their arrays
   std::vector<std::size_t> starts;          ///< by event: where its hashes begin
   std::vector<bool> with_contents;          ///< by event
+  std::vector<bool> with_uppers;            ///< by event
   std::vector<std::uint64_t> hashes;
 
   void add(const kthena::KvEvent& event);

@@ -112,7 +112,7 @@ KTHENA_AT(kthena_decision, ranked_count, 56);
 KTHENA_AT(kthena_decision, ranked, 60);
 KTHENA_AT(kthena_decision, reserved, 124);
 
-static_assert(sizeof(kthena_prefix_index_options) == 48);
+static_assert(sizeof(kthena_prefix_index_options) == 56);
 KTHENA_AT(kthena_prefix_index_options, struct_size, 0);
 KTHENA_AT(kthena_prefix_index_options, block_tokens, 4);
 KTHENA_AT(kthena_prefix_index_options, max_workers, 8);
@@ -121,8 +121,10 @@ KTHENA_AT(kthena_prefix_index_options, max_orphan_blocks, 16);
 KTHENA_AT(kthena_prefix_index_options, seed, 24);
 KTHENA_AT(kthena_prefix_index_options, max_expected_blocks, 32);
 KTHENA_AT(kthena_prefix_index_options, expected_ttl_ns, 40);
+KTHENA_AT(kthena_prefix_index_options, count_copies, 48);
+KTHENA_AT(kthena_prefix_index_options, wide_contents, 52);
 
-static_assert(sizeof(kthena_prefix_stats) == 136);
+static_assert(sizeof(kthena_prefix_stats) == 144);
 KTHENA_AT(kthena_prefix_stats, struct_size, 0);
 KTHENA_AT(kthena_prefix_stats, reserved, 4);
 KTHENA_AT(kthena_prefix_stats, workers, 8);
@@ -141,6 +143,7 @@ KTHENA_AT(kthena_prefix_stats, expected_blocks, 104);
 KTHENA_AT(kthena_prefix_stats, promoted_blocks, 112);
 KTHENA_AT(kthena_prefix_stats, expired_blocks, 120);
 KTHENA_AT(kthena_prefix_stats, evicted_blocks, 128);
+KTHENA_AT(kthena_prefix_stats, copied_blocks, 136);
 
 static_assert(sizeof(kthena_prefix_pick_rule) == 24);
 KTHENA_AT(kthena_prefix_pick_rule, struct_size, 0);
@@ -156,7 +159,7 @@ KTHENA_AT(kthena_prefix_pick, depth, 8);
 KTHENA_AT(kthena_prefix_pick, reserved, 12);
 KTHENA_AT(kthena_prefix_pick, cost, 16);
 
-static_assert(sizeof(kthena_prefix_event) == 64);
+static_assert(sizeof(kthena_prefix_event) == 72);
 KTHENA_AT(kthena_prefix_event, struct_size, 0);
 KTHENA_AT(kthena_prefix_event, kind, 4);
 KTHENA_AT(kthena_prefix_event, worker, 8);
@@ -168,6 +171,7 @@ KTHENA_AT(kthena_prefix_event, reserved, 36);
 KTHENA_AT(kthena_prefix_event, n, 40);
 KTHENA_AT(kthena_prefix_event, engine_hashes, 48);
 KTHENA_AT(kthena_prefix_event, content_hashes, 56);
+KTHENA_AT(kthena_prefix_event, content_uppers, 64);
 
 static_assert(sizeof(kthena_engine_parser_options) == 32);
 KTHENA_AT(kthena_engine_parser_options, struct_size, 0);

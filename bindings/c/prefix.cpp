@@ -47,6 +47,8 @@ kthena_status read_options(const kthena_prefix_index_options* options, prefix::P
   kthena_prefix_index_options given = {};
   if (kthena_status status = c::read_struct(options, "options", given, error); status != KTHENA_OK) return status;
   if (given.shared_engine_hashes > 1) return c::refuse(error, "options.shared_engine_hashes", "must be 0 or 1");
+  if (given.count_copies > 1) return c::refuse(error, "options.count_copies", "must be 0 or 1");
+  if (given.wide_contents > 1) return c::refuse(error, "options.wide_contents", "must be 0 or 1");
   chosen.block_tokens = or_default(given.block_tokens, chosen.block_tokens);
   chosen.max_workers = or_default(given.max_workers, chosen.max_workers);
   if (given.max_orphan_blocks != 0) chosen.max_orphan_blocks = given.max_orphan_blocks;
@@ -54,6 +56,8 @@ kthena_status read_options(const kthena_prefix_index_options* options, prefix::P
   chosen.shared_engine_hashes = given.shared_engine_hashes == 1;
   chosen.max_expected_blocks = given.max_expected_blocks;
   chosen.expected_ttl_ns = given.expected_ttl_ns;
+  chosen.count_copies = given.count_copies == 1;
+  chosen.wide_contents = given.wide_contents == 1;
   return KTHENA_OK;
 }
 
@@ -114,6 +118,8 @@ kthena_status kthena_prefix_index_get_options(const kthena_prefix_index* index, 
     written.seed = chosen.seed;
     written.max_expected_blocks = chosen.max_expected_blocks;
     written.expected_ttl_ns = chosen.expected_ttl_ns;
+    written.count_copies = chosen.count_copies ? 1 : 0;
+    written.wide_contents = chosen.wide_contents ? 1 : 0;
     c::write_struct(options, written);
     return KTHENA_OK;
   });
@@ -172,11 +178,15 @@ uint64_t kthena_prefix_namespace_key(kthena_str model, kthena_str adapter, kthen
 }
 
 size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens, uint64_t seed,
-                                 uint64_t* hashes) {
-  if (tokens == nullptr || hashes == nullptr) return 0;
+                                 uint64_t* hashes, uint64_t* uppers) {
+  if (tokens == nullptr || (hashes == nullptr && uppers == nullptr)) return 0;
   const std::size_t size = or_default(block_tokens, prefix::PrefixIndexOptions{}.block_tokens);
   const std::size_t blocks = n / size;
-  for (std::size_t i = 0; i < blocks; ++i) hashes[i] = prefix::hash_block({tokens + i * size, size}, seed);
+  for (std::size_t i = 0; i < blocks; ++i) {
+    const std::span<const std::uint32_t> block{tokens + i * size, size};
+    if (hashes != nullptr) hashes[i] = prefix::hash_block(block, seed);
+    if (uppers != nullptr) uppers[i] = prefix::hash_block_upper(block, seed);
+  }
   return blocks;
 }
 
@@ -187,15 +197,15 @@ uint64_t kthena_prefix_index_namespace_key(const kthena_prefix_index* index, kth
 }
 
 size_t kthena_prefix_index_hash_blocks(const kthena_prefix_index* index, const uint32_t* tokens, size_t n,
-                                       uint64_t* hashes) {
+                                       uint64_t* hashes, uint64_t* uppers) {
   if (index == nullptr) return 0;
   const prefix::PrefixIndexOptions& options = index->index.options();
-  return kthena_prefix_hash_blocks(tokens, n, options.block_tokens, options.seed, hashes);
+  return kthena_prefix_hash_blocks(tokens, n, options.block_tokens, options.seed, hashes, uppers);
 }
 
 kthena_status kthena_prefix_store(kthena_prefix_index* index, uint32_t worker, uint64_t namespace_key,
                                   const uint64_t* parent, const uint64_t* engine_hashes, const uint64_t* content_hashes,
-                                  size_t n, int32_t tier, kthena_error* error) {
+                                  const uint64_t* content_uppers, size_t n, int32_t tier, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
     if (kthena_status status = c::check_array(engine_hashes, n, "engine_hashes", error); status != KTHENA_OK)
@@ -203,6 +213,7 @@ kthena_status kthena_prefix_store(kthena_prefix_index* index, uint32_t worker, u
     if (kthena_status status = check_tier(tier, error); status != KTHENA_OK) return status;
     BlockStored stored{{worker}, namespace_key, std::nullopt, {engine_hashes, n}, {}, static_cast<KvTier>(tier)};
     if (content_hashes != nullptr) stored.content_hashes = {content_hashes, n};
+    if (content_uppers != nullptr) stored.content_uppers = {content_uppers, n};
     if (parent != nullptr) stored.parent = *parent;
     return apply(index, stored, error);
   });
@@ -253,13 +264,14 @@ kthena_status kthena_prefix_query_extend_tokens(kthena_prefix_query* query, cons
   });
 }
 
-kthena_status kthena_prefix_query_extend_contents(kthena_prefix_query* query, const uint64_t* content_hashes, size_t n,
-                                                  kthena_error* error) {
+kthena_status kthena_prefix_query_extend_contents(kthena_prefix_query* query, const uint64_t* content_hashes,
+                                                  const uint64_t* content_uppers, size_t n, kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (query == nullptr) return c::refuse_null(error, "query");
     if (kthena_status status = c::check_array(content_hashes, n, "content_hashes", error); status != KTHENA_OK)
       return status;
-    const Status status = query->query.extend_contents({content_hashes, n});
+    const std::span<const std::uint64_t> uppers{content_uppers, content_uppers == nullptr ? 0 : n};
+    const Status status = query->query.extend_contents({content_hashes, n}, uppers);
     return status.ok() ? KTHENA_OK : c::fail(error, status);
   });
 }
@@ -408,6 +420,7 @@ kthena_status kthena_prefix_get_stats(const kthena_prefix_index* index, kthena_p
     written.promoted_blocks = now.promoted_blocks;
     written.expired_blocks = now.expired_blocks;
     written.evicted_blocks = now.evicted_blocks;
+    written.copied_blocks = now.copied_blocks;
     c::write_struct(stats, written);
     return KTHENA_OK;
   });
@@ -486,6 +499,7 @@ void kthena_prefix_events::add(const KvEvent& event) {
   };
   starts.push_back(hashes.size());
   bool has_contents = false;
+  bool has_uppers = false;
   if (const auto* stored = std::get_if<BlockStored>(&event)) {
     flat.kind = KTHENA_EVENT_STORED;
     flat.worker = stored->worker.value;
@@ -496,7 +510,9 @@ void kthena_prefix_events::add(const KvEvent& event) {
     flat.n = stored->engine_hashes.size();
     append(stored->engine_hashes);
     append(stored->content_hashes);
+    append(stored->content_uppers);
     has_contents = !stored->content_hashes.empty();
+    has_uppers = !stored->content_uppers.empty();
   } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
     flat.kind = KTHENA_EVENT_REMOVED;
     flat.worker = removed->worker.value;
@@ -508,6 +524,7 @@ void kthena_prefix_events::add(const KvEvent& event) {
     flat.worker = std::get<AllBlocksCleared>(event).worker.value;
   }
   with_contents.push_back(has_contents);
+  with_uppers.push_back(has_uppers);
   events.push_back(flat);
 }
 
@@ -516,5 +533,6 @@ kthena_prefix_event kthena_prefix_events::get(std::size_t position) const {
   const std::uint64_t* begin = hashes.data() + starts[position];
   if (event.n != 0) event.engine_hashes = begin;
   if (with_contents[position]) event.content_hashes = begin + event.n;
+  if (with_uppers[position]) event.content_uppers = begin + 2 * event.n;
   return event;
 }

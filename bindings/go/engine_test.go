@@ -416,7 +416,7 @@ func TestKvStream(t *testing.T) {
 	other := must(NewPrefixIndex(PrefixIndexOptions{BlockTokens: 8, Seed: 11}))(t)
 	defer other.Close()
 	_, err = stream.Feed(8, second, other)
-	refused(t, err, ErrInvalidArgument, "another block size or seed")
+	refused(t, err, ErrInvalidArgument, "another block size, seed or width")
 	rank := uint32(3)
 	strict := must(NewKvStream("vllm", KvStreamOptions{Worker: worker, Rank: &rank, NoReplay: true}))(t)
 	defer strict.Close()

@@ -61,6 +61,8 @@ type PrefixIndexOptions struct {
 	SharedEngineHashes bool   // the engines mean the same block by the same hash, so one table serves all workers
 	MaxExpectedBlocks  uint64 // blocks that each worker may be expected to hold, 0..2^32-1; 0: Expect is off
 	ExpectedTTLNS      int64  // how long an expected block counts; 0: until it is evicted
+	CountCopies        bool   // a store of a block that is held there already is one more copy, held until as many removals have come (vLLM)
+	WideContents       bool   // contents have 128 bits: stores go through Apply with ContentUppers
 }
 
 func (o PrefixIndexOptions) c() C.kthena_prefix_index_options {
@@ -75,6 +77,12 @@ func (o PrefixIndexOptions) c() C.kthena_prefix_index_options {
 	}
 	if o.SharedEngineHashes {
 		given.shared_engine_hashes = 1
+	}
+	if o.CountCopies {
+		given.count_copies = 1
+	}
+	if o.WideContents {
+		given.wide_contents = 1
 	}
 	return given
 }
@@ -97,6 +105,7 @@ type PrefixStats struct {
 	PromotedBlocks   uint64 // ever: expected, then stored
 	ExpiredBlocks    uint64 // ever: expected, and gone because of ExpectedTTLNS
 	EvictedBlocks    uint64 // ever: expected, and gone because of MaxExpectedBlocks
+	CopiedBlocks     uint64 // copies beyond the first (CountCopies)
 }
 
 // PickRule says what FindBest minimises: load + cost of a block * blocks of the query that the worker lacks, in integers. The zero
@@ -131,6 +140,7 @@ type PrefixEvent struct {
 	Parent        *uint64
 	EngineHashes  []uint64
 	ContentHashes []uint64 // nil: a store without contents
+	ContentUppers []uint64 // upper halves of contents of 128 bits; nil: they have 64
 	Tier          Tier
 }
 
@@ -204,6 +214,8 @@ func (x *PrefixIndex) Options() (PrefixIndexOptions, error) {
 		SharedEngineHashes: c.shared_engine_hashes == 1,
 		MaxExpectedBlocks:  uint64(c.max_expected_blocks),
 		ExpectedTTLNS:      int64(c.expected_ttl_ns),
+		CountCopies:        c.count_copies == 1,
+		WideContents:       c.wide_contents == 1,
 	}, nil
 }
 
@@ -302,16 +314,26 @@ func (x *PrefixIndex) WorkerLimit() int {
 // or that waits, now in this tier too. parent and namespaceKey are not looked at then, and hashes that mean nothing are counted. Changes the
 // index.
 func (x *PrefixIndex) Store(worker Worker, namespaceKey uint64, parent *uint64, engineHashes, contentHashes []uint64, tier Tier) error {
+	return x.store(PrefixEvent{Worker: worker, NamespaceKey: namespaceKey, Parent: parent, EngineHashes: engineHashes,
+		ContentHashes: contentHashes, Tier: tier})
+}
+
+func (x *PrefixIndex) store(event PrefixEvent) error {
 	if !x.open() {
 		return ErrClosed
 	}
-	if contentHashes != nil && len(engineHashes) != len(contentHashes) {
+	n := len(event.EngineHashes)
+	if event.ContentHashes != nil && len(event.ContentHashes) != n {
 		return &Error{Code: CodeInvalidArgument,
-			Message: fmt.Sprintf("contentHashes: %d for %d engine hashes", len(contentHashes), len(engineHashes))}
+			Message: fmt.Sprintf("contentHashes: %d for %d engine hashes", len(event.ContentHashes), n)}
+	}
+	if event.ContentUppers != nil && len(event.ContentUppers) != n {
+		return &Error{Code: CodeInvalidArgument,
+			Message: fmt.Sprintf("contentUppers: %d for %d engine hashes", len(event.ContentUppers), n)}
 	}
 	e := newError()
-	status := C.kthena_prefix_store(x.handle.c, C.uint32_t(worker), C.uint64_t(namespaceKey), (*C.uint64_t)(parent), uint64s(engineHashes),
-		uint64s(contentHashes), C.size_t(len(engineHashes)), C.int32_t(tier), e)
+	status := C.kthena_prefix_store(x.handle.c, C.uint32_t(event.Worker), C.uint64_t(event.NamespaceKey), (*C.uint64_t)(event.Parent),
+		uint64s(event.EngineHashes), uint64s(event.ContentHashes), uint64s(event.ContentUppers), C.size_t(n), C.int32_t(event.Tier), e)
 	runtime.KeepAlive(x)
 	return toError(status, e)
 }
@@ -338,11 +360,11 @@ func (x *PrefixIndex) Clear(worker Worker) error {
 	return toError(status, e)
 }
 
-// Apply applies one event of DumpEvents: it is Store, Remove or Clear of event.Worker. Changes the index.
+// Apply applies one event: it is Store, Remove or Clear of event.Worker, for contents of 64 or 128 bits. Changes the index.
 func (x *PrefixIndex) Apply(event PrefixEvent) error {
 	switch event.Kind {
 	case PrefixStored:
-		return x.Store(event.Worker, event.NamespaceKey, event.Parent, event.EngineHashes, event.ContentHashes, event.Tier)
+		return x.store(event)
 	case PrefixRemoved:
 		return x.Remove(event.Worker, event.EngineHashes, event.Tier)
 	case PrefixCleared:
@@ -511,6 +533,7 @@ func (x *PrefixIndex) Stats() (PrefixStats, error) {
 		PromotedBlocks:   uint64(c.promoted_blocks),
 		ExpiredBlocks:    uint64(c.expired_blocks),
 		EvictedBlocks:    uint64(c.evicted_blocks),
+		CopiedBlocks:     uint64(c.copied_blocks),
 	}, nil
 }
 
@@ -564,6 +587,7 @@ func (x *PrefixIndex) DumpEvents(worker Worker) ([]PrefixEvent, error) {
 			NamespaceKey:  uint64(event.namespace_key),
 			EngineHashes:  copied(event.engine_hashes, event.n),
 			ContentHashes: copied(event.content_hashes, event.n),
+			ContentUppers: copied(event.content_uppers, event.n),
 			Tier:          Tier(event.tier),
 		}
 		if event.has_parent == 1 {
@@ -628,11 +652,20 @@ func (q *PrefixQuery) ExtendTokens(tokens []uint32) error {
 
 // ExtendContents appends content hashes that are ready. ErrFailedPrecondition while tokens of a partial block wait.
 func (q *PrefixQuery) ExtendContents(contentHashes []uint64) error {
+	return q.ExtendWideContents(contentHashes, nil)
+}
+
+// ExtendWideContents is ExtendContents for contents of 128 bits: contentUppers are their upper halves.
+func (q *PrefixQuery) ExtendWideContents(contentHashes, contentUppers []uint64) error {
 	if !q.open() {
 		return ErrClosed
 	}
+	if len(contentUppers) != 0 && len(contentUppers) != len(contentHashes) {
+		return &Error{Code: CodeInvalidArgument,
+			Message: fmt.Sprintf("contentUppers: %d for %d content hashes", len(contentUppers), len(contentHashes))}
+	}
 	e := newError()
-	status := C.kthena_prefix_query_extend_contents(q.handle.c, uint64s(contentHashes), C.size_t(len(contentHashes)), e)
+	status := C.kthena_prefix_query_extend_contents(q.handle.c, uint64s(contentHashes), uint64s(contentUppers), C.size_t(len(contentHashes)), e)
 	runtime.KeepAlive(q)
 	return toError(status, e)
 }
@@ -668,6 +701,19 @@ func HashBlocks(hashes []uint64, tokens []uint32, blockTokens uint32, seed uint6
 	}
 	start := len(hashes)
 	hashes = append(hashes, make([]uint64, len(tokens)/int(blockTokens))...)
-	C.kthena_prefix_hash_blocks(uint32s(tokens), C.size_t(len(tokens)), C.uint32_t(blockTokens), C.uint64_t(seed), uint64s(hashes[start:]))
+	C.kthena_prefix_hash_blocks(uint32s(tokens), C.size_t(len(tokens)), C.uint32_t(blockTokens), C.uint64_t(seed),
+		uint64s(hashes[start:]), nil)
 	return hashes
+}
+
+// HashBlocksUpper appends the upper halves of contents of 128 bits, whose lower halves HashBlocks gives. Any goroutine.
+func HashBlocksUpper(uppers []uint64, tokens []uint32, blockTokens uint32, seed uint64) []uint64 {
+	if blockTokens == 0 {
+		blockTokens = 16
+	}
+	start := len(uppers)
+	uppers = append(uppers, make([]uint64, len(tokens)/int(blockTokens))...)
+	C.kthena_prefix_hash_blocks(uint32s(tokens), C.size_t(len(tokens)), C.uint32_t(blockTokens), C.uint64_t(seed), nil,
+		uint64s(uppers[start:]))
+	return uppers
 }

@@ -324,3 +324,39 @@ func TestPrefixFindBesideAWriter(t *testing.T) {
 		t.Errorf("%d of %d rounds of finds were wrong", wrong.Load(), finds.Load())
 	}
 }
+
+func TestPrefixWideContentsAndCopies(t *testing.T) {
+	x := newIndex(t, PrefixIndexOptions{WideContents: true, CountCopies: true}, "a")
+	prompt := tokens(12)
+	lower, upper := must(x.HashBlocks(nil, prompt))(t), HashBlocksUpper(nil, prompt, 4, 11)
+	event := PrefixEvent{Kind: PrefixStored, NamespaceKey: x.NamespaceKey(space), EngineHashes: []uint64{1, 2, 3}, ContentHashes: lower}
+	refused(t, x.Apply(event), ErrInvalidArgument, "content_uppers: ")
+	event.ContentUppers = upper[:2]
+	refused(t, x.Apply(event), ErrInvalidArgument, "contentUppers: 2 for 3 engine hashes")
+	event.ContentUppers = upper
+	ok(t, x.Apply(event))
+	ok(t, x.Apply(event))
+	query := newQuery(t, x, prompt)
+	equalDepths(t, depths(t, x, query), 3)
+	query.Clear()
+	refused(t, query.ExtendContents(lower), ErrInvalidArgument, "content_uppers: ")
+	refused(t, query.ExtendWideContents(lower, upper[:1]), ErrInvalidArgument, "contentUppers: 1 for 3 content hashes")
+	ok(t, query.ExtendWideContents(lower, []uint64{upper[0], upper[2], upper[1]}))
+	equalDepths(t, depths(t, x, query), 1)
+	if stats := must(x.Stats())(t); stats.CopiedBlocks != 3 {
+		t.Errorf("%d copies", stats.CopiedBlocks)
+	}
+	query.Clear()
+	ok(t, query.ExtendWideContents(lower, upper))
+	for _, want := range []uint32{3, 0} {
+		ok(t, x.Remove(0, event.EngineHashes, TierDevice))
+		equalDepths(t, depths(t, x, query), want)
+	}
+	ok(t, x.Apply(event))
+	if events := must(x.DumpEvents(0))(t); len(events) != 2 || !slices.Equal(events[1].ContentUppers, upper) {
+		t.Errorf("%+v", events)
+	}
+	if options := must(x.Options())(t); !options.WideContents || !options.CountCopies {
+		t.Errorf("%+v", options)
+	}
+}

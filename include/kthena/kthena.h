@@ -248,6 +248,9 @@ typedef struct kthena_prefix_index_options {
   uint64_t seed;                 /* secret; random in production */
   uint64_t max_expected_blocks;  /* blocks each worker may be expected to hold, 0..2^32-1; 0: no expectations */
   int64_t expected_ttl_ns;       /* how long an expected block counts; 0: until it is evicted */
+  /* 1: a store of a block that is held there already is one more copy, held until as many removals have come (vLLM) */
+  uint32_t count_copies;
+  uint32_t wide_contents; /* 1: contents have 128 bits; stores and queries need content_uppers */
 } kthena_prefix_index_options;
 
 typedef struct kthena_prefix_stats {
@@ -269,6 +272,7 @@ typedef struct kthena_prefix_stats {
   uint64_t promoted_blocks;   /* ever: expected, then stored */
   uint64_t expired_blocks;    /* ever: expected, and gone because of expected_ttl_ns */
   uint64_t evicted_blocks;    /* ever: expected, and gone because of max_expected_blocks */
+  uint64_t copied_blocks;     /* copies beyond the first (count_copies) */
 } kthena_prefix_stats;
 
 enum { KTHENA_TIER_DEVICE = 0, KTHENA_TIER_HOST = 1, KTHENA_TIER_DISK = 2, KTHENA_TIER_EXTERNAL = 3 };
@@ -307,25 +311,26 @@ KTHENA_API size_t kthena_prefix_worker_limit(const kthena_prefix_index* index);
  * shared; block_tokens 0: 16. [any thread] */
 KTHENA_API uint64_t kthena_prefix_namespace_key(kthena_str model, kthena_str adapter, kthena_str tenant,
                                                 uint32_t block_tokens, uint64_t seed);
-/* Content hashes of the full blocks of n tokens: floor(n / block_tokens) numbers into `hashes`; block_tokens 0: 16.
- * Returns how many; 0 when a pointer is NULL. [any thread] */
+/* Content hashes of the full blocks of n tokens: floor(n / block_tokens) numbers into `hashes`, and the upper halves of
+ * contents of 128 bits into `uppers`; either may be NULL. block_tokens 0: 16. Returns how many; 0 when `tokens` or both
+ * others are NULL. [any thread] */
 KTHENA_API size_t kthena_prefix_hash_blocks(const uint32_t* tokens, size_t n, uint32_t block_tokens, uint64_t seed,
-                                            uint64_t* hashes);
+                                            uint64_t* hashes, uint64_t* uppers);
 /* Both with the block size and the seed of an index; 0 when it is NULL. [reader] */
 KTHENA_API uint64_t kthena_prefix_index_namespace_key(const kthena_prefix_index* index, kthena_str model,
                                                       kthena_str adapter, kthena_str tenant);
 KTHENA_API size_t kthena_prefix_index_hash_blocks(const kthena_prefix_index* index, const uint32_t* tokens, size_t n,
-                                                  uint64_t* hashes);
+                                                  uint64_t* hashes, uint64_t* uppers);
 
 /* `worker` stored n blocks that follow one another; `parent` points to the engine hash of the block before, or is
- * NULL at the start of a prompt. engine_hashes and content_hashes are arrays of n. content_hashes NULL: a store
- * without contents (offloading). Each engine hash by itself then is a block that the worker holds or that waits, now
- * in this tier too; parent and namespace_key are not looked at, and hashes that mean nothing are counted
- * (unresolved_stores). [writer] */
+ * NULL at the start of a prompt. engine_hashes and content_hashes are arrays of n, and so is content_uppers of an
+ * index of wide contents, else NULL. content_hashes NULL: a store without contents (offloading). Each engine hash by
+ * itself then is a block that the worker holds or that waits, now in this tier too; parent and namespace_key are not
+ * looked at, and hashes that mean nothing are counted (unresolved_stores). [writer] */
 KTHENA_API kthena_status kthena_prefix_store(kthena_prefix_index* index, uint32_t worker, uint64_t namespace_key,
                                              const uint64_t* parent, const uint64_t* engine_hashes,
-                                             const uint64_t* content_hashes, size_t n, int32_t tier,
-                                             kthena_error* error);
+                                             const uint64_t* content_hashes, const uint64_t* content_uppers, size_t n,
+                                             int32_t tier, kthena_error* error);
 /* `worker` dropped n blocks from a tier. Unknown ones are counted and skipped. [writer] */
 KTHENA_API kthena_status kthena_prefix_remove(kthena_prefix_index* index, uint32_t worker,
                                               const uint64_t* engine_hashes, size_t n, int32_t tier,
@@ -342,7 +347,8 @@ KTHENA_API void kthena_prefix_query_free(kthena_prefix_query* query);
 KTHENA_API kthena_status kthena_prefix_query_extend_tokens(kthena_prefix_query* query, const uint32_t* tokens, size_t n,
                                                            kthena_error* error);
 KTHENA_API kthena_status kthena_prefix_query_extend_contents(kthena_prefix_query* query, const uint64_t* content_hashes,
-                                                             size_t n, kthena_error* error);
+                                                             const uint64_t* content_uppers, size_t n,
+                                                             kthena_error* error);
 KTHENA_API void kthena_prefix_query_clear(kthena_prefix_query* query);
 KTHENA_API size_t kthena_prefix_query_blocks(const kthena_prefix_query* query);
 
@@ -433,6 +439,7 @@ typedef struct kthena_prefix_event {
   size_t n;
   const uint64_t* engine_hashes;
   const uint64_t* content_hashes; /* NULL: without contents */
+  const uint64_t* content_uppers; /* NULL: contents of 64 bits */
 } kthena_prefix_event;
 
 /* What a worker holds as events, for another index: replayed in order they give equal depths in every tier and equal

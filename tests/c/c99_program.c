@@ -73,8 +73,9 @@ static const char* prefix(void) {
   EXPECT(kthena_prefix_index_create(&options, &index, &error) == KTHENA_OK);
   EXPECT(kthena_prefix_add_worker(index, KTHENA_STR("pod-a"), &worker, &error) == KTHENA_OK);
   space = kthena_prefix_namespace_key(KTHENA_STR("llama"), KTHENA_STR(""), KTHENA_STR(""), 4, 9);
-  EXPECT(kthena_prefix_hash_blocks(tokens, 8, 4, 9, contents) == 2);
-  EXPECT(kthena_prefix_store(index, worker, space, NULL, engine, contents, 2, KTHENA_TIER_DEVICE, &error) == KTHENA_OK);
+  EXPECT(kthena_prefix_hash_blocks(tokens, 8, 4, 9, contents, NULL) == 2);
+  EXPECT(kthena_prefix_store(index, worker, space, NULL, engine, contents, NULL, 2, KTHENA_TIER_DEVICE, &error) ==
+         KTHENA_OK);
   EXPECT(kthena_prefix_query_create(index, KTHENA_STR("llama"), KTHENA_STR(""), KTHENA_STR(""), &query, &error) ==
          KTHENA_OK);
   EXPECT(kthena_prefix_query_extend_tokens(query, tokens, 8, &error) == KTHENA_OK);

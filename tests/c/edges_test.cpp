@@ -52,7 +52,7 @@ TEST_CASE("NULL handles are free to free and read as empty", "[c]") {
   CHECK(kthena_prefix_worker_limit(nullptr) == 0);
   CHECK(view(kthena_prefix_worker_name(nullptr, 0)).empty());
   CHECK(kthena_prefix_index_namespace_key(nullptr, str("m"), str(""), str("")) == 0);
-  CHECK(kthena_prefix_index_hash_blocks(nullptr, nullptr, 0, nullptr) == 0);
+  CHECK(kthena_prefix_index_hash_blocks(nullptr, nullptr, 0, nullptr, nullptr) == 0);
   CHECK(kthena_prefix_events_count(nullptr) == 0);
   CHECK(kthena_prefix_query_blocks(nullptr) == 0);
   CHECK(kthena_engine_sample_ranks(nullptr, nullptr, 0) == 0);

@@ -544,7 +544,7 @@ TEST_CASE("a stream keeps to the blocks of the index that it was fed with first"
   const std::string payload = batch(2, {stored({2}, count_from(4, 4), 1)});
   CHECK(kthena_kv_stream_feed(fed.stream.get(), 1, str(payload), eight, &fed.step, &fed.error) ==
         KTHENA_INVALID_ARGUMENT);
-  CHECK(fed.error.text() == "index: has another block size or seed than the one that was fed first");
+  CHECK(fed.error.text() == "index: has another block size, seed or width of contents than the one that was fed first");
   REQUIRE(kthena_kv_stream_feed(fed.stream.get(), 1, str(payload), other.index.get(), &fed.step, &fed.error) ==
           KTHENA_OK);
   CHECK(fed.step.outcome == KTHENA_KV_APPLIED);

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "fixture.hpp"
@@ -45,7 +46,7 @@ std::vector<std::uint64_t> contents(const PrefixIndex& index, std::uint32_t prom
   std::vector<std::uint32_t> tokens(std::size_t{4} * blocks);
   std::iota(tokens.begin(), tokens.end(), prompt * 100'000);
   std::vector<std::uint64_t> hashes(blocks);
-  REQUIRE(kthena_prefix_index_hash_blocks(index.get(), tokens.data(), tokens.size(), hashes.data()) == blocks);
+  REQUIRE(kthena_prefix_index_hash_blocks(index.get(), tokens.data(), tokens.size(), hashes.data(), nullptr) == blocks);
   return hashes;
 }
 
@@ -53,7 +54,7 @@ PrefixQuery query_of(const PrefixIndex& index, std::uint32_t prompt, std::uint32
   kthena_prefix_query* made = nullptr;
   REQUIRE(kthena_prefix_query_create(index.get(), str("m"), str(""), str(""), &made, nullptr) == KTHENA_OK);
   const auto hashes = contents(index, prompt, blocks);
-  REQUIRE(kthena_prefix_query_extend_contents(made, hashes.data(), hashes.size(), nullptr) == KTHENA_OK);
+  REQUIRE(kthena_prefix_query_extend_contents(made, hashes.data(), nullptr, hashes.size(), nullptr) == KTHENA_OK);
   return PrefixQuery(made);
 }
 
@@ -67,7 +68,7 @@ kthena_status store(const PrefixIndex& index, std::uint32_t worker, std::uint32_
                     std::int32_t tier = KTHENA_TIER_DEVICE) {
   const std::uint64_t key = kthena_prefix_index_namespace_key(index.get(), str("m"), str(""), str(""));
   return kthena_prefix_store(index.get(), worker, key, nullptr, names(prompt, blocks).data(),
-                             contents(index, prompt, blocks).data(), blocks, tier, nullptr);
+                             contents(index, prompt, blocks).data(), nullptr, blocks, tier, nullptr);
 }
 
 Depths find(const PrefixIndex& index, const PrefixQuery& query) {
@@ -265,8 +266,8 @@ TEST_CASE("a store without contents", "[c][prefix]") {
   REQUIRE(store(index, a, 1, 3) == KTHENA_OK);
   std::vector<std::uint64_t> known = names(1, 3);
   known.push_back(4711);
-  REQUIRE(kthena_prefix_store(index.get(), a, 0, nullptr, known.data(), nullptr, 4, KTHENA_TIER_HOST, nullptr) ==
-          KTHENA_OK);
+  REQUIRE(kthena_prefix_store(index.get(), a, 0, nullptr, known.data(), nullptr, nullptr, 4, KTHENA_TIER_HOST,
+                              nullptr) == KTHENA_OK);
   CHECK(stats_of(index).unresolved_stores == 1);
   REQUIRE(kthena_prefix_remove(index.get(), a, known.data(), 3, KTHENA_TIER_DEVICE, nullptr) == KTHENA_OK);
   const PrefixQuery query = query_of(index, 1, 3);
@@ -283,7 +284,7 @@ TEST_CASE("with shared engine hashes another worker's block is known", "[c][pref
     const std::uint32_t a = add(index, "a");
     const std::uint32_t b = add(index, "b");
     REQUIRE(store(index, a, 1, 2) == KTHENA_OK);
-    REQUIRE(kthena_prefix_store(index.get(), b, 0, nullptr, names(1, 2).data(), nullptr, 2, KTHENA_TIER_HOST,
+    REQUIRE(kthena_prefix_store(index.get(), b, 0, nullptr, names(1, 2).data(), nullptr, nullptr, 2, KTHENA_TIER_HOST,
                                 nullptr) == KTHENA_OK);
     CHECK(find(index, query_of(index, 1, 2)) == Depths{2, shared == 1 ? 2u : 0u});
     CHECK(stats_of(index).unresolved_stores == (shared == 1 ? 0u : 2u));
@@ -402,7 +403,7 @@ TEST_CASE("a worker as events, replayed into another index", "[c][prefix]") {
       without_contents = without_contents || event.content_hashes == nullptr;
       status =
           kthena_prefix_store(other.get(), copy, event.namespace_key, event.has_parent == 1 ? &event.parent : nullptr,
-                              event.engine_hashes, event.content_hashes, event.n, event.tier, &error);
+                              event.engine_hashes, event.content_hashes, nullptr, event.n, event.tier, &error);
     }
     INFO(error.text());
     REQUIRE(status == KTHENA_OK);
@@ -415,8 +416,8 @@ TEST_CASE("a worker as events, replayed into another index", "[c][prefix]") {
   const std::uint64_t key = kthena_prefix_index_namespace_key(other.get(), str("m"), str(""), str(""));
   const std::uint64_t parent = 1001;
   const auto blocks = contents(index, 1, 2);
-  REQUIRE(kthena_prefix_store(other.get(), copy, key, &parent, &second, &blocks[1], 1, KTHENA_TIER_DEVICE, nullptr) ==
-          KTHENA_OK);
+  REQUIRE(kthena_prefix_store(other.get(), copy, key, &parent, &second, &blocks[1], nullptr, 1, KTHENA_TIER_DEVICE,
+                              nullptr) == KTHENA_OK);
   CHECK(find(other, query_of(index, 1, 5)) == Depths{0, 5});
 
   kthena_prefix_event event = KTHENA_INIT(kthena_prefix_event);
@@ -565,4 +566,74 @@ TEST_CASE("threads find while one stores, removes, adds and sweeps", "[c][prefix
   for (std::thread& reader : readers) reader.join();
   CHECK(failed == 0);
   CHECK(wrong == std::vector<std::uint64_t>(3, 0));
+}
+
+TEST_CASE("contents of 128 bits and copies", "[c][prefix]") {
+  kthena_prefix_index_options options = options_of_test();
+  options.wide_contents = 1;
+  options.count_copies = 1;
+  const PrefixIndex index = make_index(options);
+  const std::uint32_t a = add(index, "a");
+  const std::uint64_t key = kthena_prefix_index_namespace_key(index.get(), str("m"), str(""), str(""));
+  std::vector<std::uint32_t> tokens(12);
+  std::iota(tokens.begin(), tokens.end(), 1u);
+  std::vector<std::uint64_t> lower(3);
+  std::vector<std::uint64_t> upper(3);
+  REQUIRE(kthena_prefix_index_hash_blocks(index.get(), tokens.data(), 12, lower.data(), upper.data()) == 3);
+  std::vector<std::uint64_t> alone(3);
+  REQUIRE(kthena_prefix_hash_blocks(tokens.data(), 12, 4, kSeed, nullptr, alone.data()) == 3);
+  CHECK(alone == upper);
+  CHECK(lower != upper);
+  CHECK(kthena_prefix_hash_blocks(tokens.data(), 12, 4, kSeed, nullptr, nullptr) == 0);
+  Error error;
+  const auto engine = names(1, 3);
+  const auto store_wide = [&](const std::uint64_t* uppers) {
+    return kthena_prefix_store(index.get(), a, key, nullptr, engine.data(), lower.data(), uppers, 3, KTHENA_TIER_DEVICE,
+                               &error);
+  };
+  CHECK(store_wide(nullptr) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text().rfind("content_uppers: ", 0) == 0);
+  REQUIRE(store_wide(upper.data()) == KTHENA_OK);
+  REQUIRE(store_wide(upper.data()) == KTHENA_OK);
+  CHECK(stats_of(index).copied_blocks == 3);
+
+  kthena_prefix_query* made = nullptr;
+  REQUIRE(kthena_prefix_query_create(index.get(), str("m"), str(""), str(""), &made, &error) == KTHENA_OK);
+  const PrefixQuery query(made);
+  CHECK(kthena_prefix_query_extend_contents(made, lower.data(), nullptr, 3, &error) == KTHENA_INVALID_ARGUMENT);
+  REQUIRE(kthena_prefix_query_extend_contents(made, lower.data(), upper.data(), 3, &error) == KTHENA_OK);
+  CHECK(find(index, query) == Depths{3});
+  // Equal lower halves alone are another prompt.
+  std::swap(upper[1], upper[2]);
+  kthena_prefix_query_clear(made);
+  REQUIRE(kthena_prefix_query_extend_contents(made, lower.data(), upper.data(), 3, &error) == KTHENA_OK);
+  CHECK(find(index, query) == Depths{1});
+  std::swap(upper[1], upper[2]);
+  kthena_prefix_query_clear(made);
+  REQUIRE(kthena_prefix_query_extend_tokens(made, tokens.data(), 12, &error) == KTHENA_OK);
+  CHECK(find(index, query) == Depths{3});
+
+  kthena_prefix_events* events = nullptr;
+  REQUIRE(kthena_prefix_events_create(index.get(), a, &events, &error) == KTHENA_OK);
+  const PrefixEvents owned(events);
+  kthena_prefix_event event = KTHENA_INIT(kthena_prefix_event);
+  REQUIRE(kthena_prefix_events_get(events, 1, &event, &error) == KTHENA_OK);
+  REQUIRE(event.content_uppers != nullptr);
+  CHECK(std::vector<std::uint64_t>(event.content_uppers, event.content_uppers + event.n) == upper);
+  for (const std::uint32_t depth : {3u, 0u}) {
+    REQUIRE(kthena_prefix_remove(index.get(), a, engine.data(), 3, KTHENA_TIER_DEVICE, &error) == KTHENA_OK);
+    CHECK(find(index, query) == Depths{depth});
+  }
+  kthena_prefix_index_options read = KTHENA_INIT(kthena_prefix_index_options);
+  REQUIRE(kthena_prefix_index_get_options(index.get(), &read, &error) == KTHENA_OK);
+  CHECK(read.count_copies == 1);
+  CHECK(read.wide_contents == 1);
+  kthena_prefix_index* none = nullptr;
+  options.count_copies = 2;
+  CHECK(kthena_prefix_index_create(&options, &none, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "options.count_copies: must be 0 or 1");
+  options.count_copies = 1;
+  options.wide_contents = 2;
+  CHECK(kthena_prefix_index_create(&options, &none, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "options.wide_contents: must be 0 or 1");
 }

@@ -38,12 +38,13 @@ struct Index {
   void store(std::uint32_t worker, const std::vector<std::uint32_t>& tokens, std::uint64_t first,
              std::int32_t tier = KTHENA_TIER_DEVICE) {
     std::vector<std::uint64_t> contents(tokens.size() / 4);
-    REQUIRE(kthena_prefix_hash_blocks(tokens.data(), tokens.size(), 4, 11, contents.data()) == contents.size());
+    REQUIRE(kthena_prefix_hash_blocks(tokens.data(), tokens.size(), 4, 11, contents.data(), nullptr) ==
+            contents.size());
     std::vector<std::uint64_t> engine(contents.size());
     std::iota(engine.begin(), engine.end(), first);
     const std::uint64_t space = kthena_prefix_namespace_key(KTHENA_STR("m"), {nullptr, 0}, {nullptr, 0}, 4, 11);
-    REQUIRE(kthena_prefix_store(get(), worker, space, nullptr, engine.data(), contents.data(), engine.size(), tier,
-                                &error) == KTHENA_OK);
+    REQUIRE(kthena_prefix_store(get(), worker, space, nullptr, engine.data(), contents.data(), nullptr, engine.size(),
+                                tier, &error) == KTHENA_OK);
   }
   std::vector<std::uint32_t> find(const PrefixQuery& query) {
     std::vector<std::uint32_t> depths(kthena_prefix_worker_limit(get()), 99);
@@ -119,12 +120,12 @@ TEST_CASE("a store continues after its parent", "[c][prefix]") {
   const std::vector<std::uint32_t> prompt = tokens(12);
   index.store(a, {prompt.begin(), prompt.begin() + 4}, 1);
   std::uint64_t contents[2];
-  REQUIRE(kthena_prefix_hash_blocks(prompt.data() + 4, 8, 4, 11, contents) == 2);
+  REQUIRE(kthena_prefix_hash_blocks(prompt.data() + 4, 8, 4, 11, contents, nullptr) == 2);
   const std::uint64_t engine[] = {2, 3};
   const std::uint64_t parent = 1;
   const std::uint64_t space = kthena_prefix_namespace_key(KTHENA_STR("m"), {nullptr, 0}, {nullptr, 0}, 4, 11);
-  REQUIRE(kthena_prefix_store(index.get(), a, space, &parent, engine, contents, 2, KTHENA_TIER_DEVICE, &index.error) ==
-          KTHENA_OK);
+  REQUIRE(kthena_prefix_store(index.get(), a, space, &parent, engine, contents, nullptr, 2, KTHENA_TIER_DEVICE,
+                              &index.error) == KTHENA_OK);
   CHECK(index.find(index.query(prompt)) == std::vector<std::uint32_t>{3});
 }
 
@@ -133,19 +134,20 @@ TEST_CASE("a query from tokens equals one from contents", "[c][prefix]") {
   const std::uint32_t a = index.worker("a");
   index.store(a, tokens(40), 1);
   std::uint64_t contents[10];
-  REQUIRE(kthena_prefix_hash_blocks(tokens(40).data(), 40, 4, 11, contents) == 10);
+  REQUIRE(kthena_prefix_hash_blocks(tokens(40).data(), 40, 4, 11, contents, nullptr) == 10);
   const PrefixQuery query = index.query({});
   CHECK(kthena_prefix_query_blocks(query.get()) == 0);
-  REQUIRE(kthena_prefix_query_extend_contents(query.get(), contents, 10, &index.error) == KTHENA_OK);
+  REQUIRE(kthena_prefix_query_extend_contents(query.get(), contents, nullptr, 10, &index.error) == KTHENA_OK);
   CHECK(index.find(query) == std::vector<std::uint32_t>{10});
   kthena_prefix_query_clear(query.get());
   CHECK(kthena_prefix_query_blocks(query.get()) == 0);
   const std::uint32_t three[] = {100, 101, 102};
   const std::uint32_t fourth = 103;
   REQUIRE(kthena_prefix_query_extend_tokens(query.get(), three, 3, &index.error) == KTHENA_OK);
-  CHECK(kthena_prefix_query_extend_contents(query.get(), contents, 1, &index.error) == KTHENA_FAILED_PRECONDITION);
+  CHECK(kthena_prefix_query_extend_contents(query.get(), contents, nullptr, 1, &index.error) ==
+        KTHENA_FAILED_PRECONDITION);
   REQUIRE(kthena_prefix_query_extend_tokens(query.get(), &fourth, 1, &index.error) == KTHENA_OK);
-  REQUIRE(kthena_prefix_query_extend_contents(query.get(), contents + 1, 9, &index.error) == KTHENA_OK);
+  REQUIRE(kthena_prefix_query_extend_contents(query.get(), contents + 1, nullptr, 9, &index.error) == KTHENA_OK);
   CHECK(index.find(query) == std::vector<std::uint32_t>{10});
 }
 
@@ -178,15 +180,15 @@ TEST_CASE("many threads find in one index", "[c][prefix][threads]") {
 TEST_CASE("hash_blocks: full blocks only, 16 tokens by default", "[c][prefix]") {
   std::uint64_t hashes[4] = {7, 7, 7, 7};
   const auto list = tokens(40);
-  CHECK(kthena_prefix_hash_blocks(list.data(), 40, 0, 5, hashes) == 2);
+  CHECK(kthena_prefix_hash_blocks(list.data(), 40, 0, 5, hashes, nullptr) == 2);
   std::uint64_t same[4] = {7, 7, 7, 7};
-  CHECK(kthena_prefix_hash_blocks(list.data(), 40, 16, 5, same) == 2);
+  CHECK(kthena_prefix_hash_blocks(list.data(), 40, 16, 5, same, nullptr) == 2);
   CHECK(std::memcmp(hashes, same, sizeof(hashes)) == 0);
   CHECK(hashes[2] == 7);
-  CHECK(kthena_prefix_hash_blocks(list.data(), 15, 16, 5, same) == 0);
-  CHECK(kthena_prefix_hash_blocks(nullptr, 16, 16, 5, same) == 0);
-  CHECK(kthena_prefix_hash_blocks(list.data(), 16, 16, 5, nullptr) == 0);
-  CHECK(kthena_prefix_hash_blocks(list.data(), 16, 16, 6, same) == 1);
+  CHECK(kthena_prefix_hash_blocks(list.data(), 15, 16, 5, same, nullptr) == 0);
+  CHECK(kthena_prefix_hash_blocks(nullptr, 16, 16, 5, same, nullptr) == 0);
+  CHECK(kthena_prefix_hash_blocks(list.data(), 16, 16, 5, nullptr, nullptr) == 0);
+  CHECK(kthena_prefix_hash_blocks(list.data(), 16, 16, 6, same, nullptr) == 1);
   CHECK(same[0] != hashes[0]);
   CHECK(kthena_prefix_namespace_key(KTHENA_STR("m"), {nullptr, 0}, {nullptr, 0}, 0, 1) ==
         kthena_prefix_namespace_key(KTHENA_STR("m"), KTHENA_STR(""), {nullptr, 0}, 16, 1));
@@ -242,11 +244,11 @@ TEST_CASE("bad arguments are refused by name", "[c][prefix]") {
   refused(kthena_prefix_add_worker(index.get(), {nullptr, 1}, &worker, &error),
           "name: data is NULL, but size is not 0");
   refused(kthena_prefix_remove_worker(null, a, &error), "index: must not be NULL");
-  refused(kthena_prefix_store(null, a, 0, nullptr, hashes, hashes, 2, 0, &error), "index: must not be NULL");
-  refused(kthena_prefix_store(index.get(), a, 0, nullptr, nullptr, hashes, 2, 0, &error),
+  refused(kthena_prefix_store(null, a, 0, nullptr, hashes, hashes, nullptr, 2, 0, &error), "index: must not be NULL");
+  refused(kthena_prefix_store(index.get(), a, 0, nullptr, nullptr, hashes, nullptr, 2, 0, &error),
           "engine_hashes: must not be NULL");
-  refused(kthena_prefix_store(index.get(), a, 0, nullptr, hashes, hashes, 2, 4, &error), "tier: no tier 4");
-  refused(kthena_prefix_store(index.get(), a, 0, nullptr, hashes, hashes, 2, -1, &error), "tier: no tier -1");
+  refused(kthena_prefix_store(index.get(), a, 0, nullptr, hashes, hashes, nullptr, 2, 4, &error), "tier: no tier 4");
+  refused(kthena_prefix_store(index.get(), a, 0, nullptr, hashes, hashes, nullptr, 2, -1, &error), "tier: no tier -1");
   refused(kthena_prefix_remove(null, a, hashes, 2, 0, &error), "index: must not be NULL");
   refused(kthena_prefix_remove(index.get(), a, nullptr, 2, 0, &error), "engine_hashes: must not be NULL");
   refused(kthena_prefix_remove(index.get(), a, hashes, 2, 9, &error), "tier: no tier 9");
@@ -262,8 +264,9 @@ TEST_CASE("bad arguments are refused by name", "[c][prefix]") {
           "tenant: data is NULL, but size is not 0");
   refused(kthena_prefix_query_extend_tokens(nullptr, nullptr, 0, &error), "query: must not be NULL");
   refused(kthena_prefix_query_extend_tokens(query.get(), nullptr, 1, &error), "tokens: must not be NULL");
-  refused(kthena_prefix_query_extend_contents(nullptr, nullptr, 0, &error), "query: must not be NULL");
-  refused(kthena_prefix_query_extend_contents(query.get(), nullptr, 1, &error), "content_hashes: must not be NULL");
+  refused(kthena_prefix_query_extend_contents(nullptr, nullptr, nullptr, 0, &error), "query: must not be NULL");
+  refused(kthena_prefix_query_extend_contents(query.get(), nullptr, nullptr, 1, &error),
+          "content_hashes: must not be NULL");
   refused(kthena_prefix_find_by_worker(null, query.get(), nullptr, 0, depths, 4, &error), "index: must not be NULL");
   refused(kthena_prefix_find_by_worker(index.get(), nullptr, nullptr, 0, depths, 4, &error), "query: must not be NULL");
   refused(kthena_prefix_find_by_worker(index.get(), query.get(), nullptr, 0, nullptr, 4, &error),
@@ -279,7 +282,8 @@ TEST_CASE("bad arguments are refused by name", "[c][prefix]") {
   CHECK(kthena_prefix_get_stats(index.get(), &stats, &error) == KTHENA_INVALID_ARGUMENT);
 
   for (const std::uint32_t unknown : {a + 1, KTHENA_NONE}) {
-    CHECK(kthena_prefix_store(index.get(), unknown, 0, nullptr, hashes, hashes, 2, 0, &error) == KTHENA_NOT_FOUND);
+    CHECK(kthena_prefix_store(index.get(), unknown, 0, nullptr, hashes, hashes, nullptr, 2, 0, &error) ==
+          KTHENA_NOT_FOUND);
     CHECK(kthena_prefix_remove(index.get(), unknown, hashes, 2, 0, &error) == KTHENA_NOT_FOUND);
     CHECK(kthena_prefix_clear(index.get(), unknown, &error) == KTHENA_NOT_FOUND);
     CHECK(kthena_prefix_remove_worker(index.get(), unknown, &error) == KTHENA_NOT_FOUND);

@@ -231,7 +231,9 @@ class Policy:
 class PrefixQuery:
     def __init__(self, index: PrefixIndex, *, model: str = "", adapter: str = "", tenant: str = "") -> None: ...
     def extend(self, tokens: npt.NDArray[np.uint32]) -> object: ...
-    def extend_contents(self, contents: npt.NDArray[np.uint64]) -> object: ...
+    def extend_contents(
+        self, contents: npt.NDArray[np.uint64], uppers: npt.NDArray[np.uint64] | None = None
+    ) -> object: ...
     def clear(self) -> None:
         """Forgets the prompt."""
 
@@ -250,6 +252,8 @@ class PrefixIndex:
         shared_engine_hashes: bool = False,
         max_expected_blocks: int = 0,
         expected_ttl_ns: int = 0,
+        count_copies: bool = False,
+        wide_contents: bool = False,
         dump: bytes | bytearray | memoryview | None = None,
     ) -> None: ...
     def options(self) -> dict[str, Any]: ...
@@ -283,6 +287,7 @@ class PrefixIndex:
         """The key under which blocks of a namespace are filed, as events have it."""
 
     def hash_blocks(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]: ...
+    def hash_blocks_upper(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]: ...
     def store(
         self,
         worker: int,
@@ -290,6 +295,7 @@ class PrefixIndex:
         engine_hashes: npt.NDArray[np.uint64],
         tokens: npt.NDArray[np.uint32] | None = None,
         contents: npt.NDArray[np.uint64] | None = None,
+        uppers: npt.NDArray[np.uint64] | None = None,
         parent: int | None = None,
         namespace_key: int,
         tier: int = 0,

@@ -13,7 +13,9 @@ from kthena.types import NO_WORKER, PrefixEvent, PrefixIndexOptions, PrefixPick,
 
 
 class PrefixQuery(_core.PrefixQuery):
-    """A prompt prepared for lookups, in a namespace of `index`: what `PrefixIndex.query` makes. It grows with a conversation.
+    """A prompt prepared for lookups in a namespace of `index`: what `PrefixIndex.query` makes.
+
+    It grows with a conversation.
 
     Threads: one while it is extended, any number while it is looked up.
     """
@@ -28,9 +30,17 @@ class PrefixQuery(_core.PrefixQuery):
         super().extend(from_list(tokens, np.uint32, "tokens"))
         return self
 
-    def extend_contents(self, contents: Uint64 | Sequence[int]) -> PrefixQuery:
-        """Appends content hashes of whole blocks, as `PrefixIndex.hash_blocks` gives them."""
-        super().extend_contents(from_list(contents, np.uint64, "contents"))
+    def extend_contents(
+        self, contents: Uint64 | Sequence[int], uppers: Uint64 | Sequence[int] | None = None
+    ) -> PrefixQuery:
+        """Appends content hashes of whole blocks, as `PrefixIndex.hash_blocks` gives them.
+
+        `uppers`: where contents have 128 bits, their upper halves (`PrefixIndex.hash_blocks_upper`).
+        """
+        super().extend_contents(
+            from_list(contents, np.uint64, "contents"),
+            None if uppers is None else from_list(uppers, np.uint64, "uppers"),
+        )
         return self
 
     def __repr__(self) -> str:
@@ -45,12 +55,14 @@ class PrefixIndex(_core.PrefixIndex):
     that collide; None takes one from the operating system. Depths do not depend on it. `shared_engine_hashes`: the
     engines mean the same block by the same hash, so one table serves all workers. `max_expected_blocks`: blocks that
     each worker may be expected to hold, 0 .. 2^32 - 1; 0: `expect` is off. `expected_ttl_ns`: how long an expected
-    block counts; 0: until it is evicted.
+    block counts; 0: until it is evicted. `count_copies`: a store of a block that is held there already is one more
+    copy, held until as many removals have come (vLLM). `wide_contents`: contents have 128 bits; who gives `contents`
+    gives their upper halves too.
 
-    Threads: one at a time writes (`add_worker`, `remove_worker`, `sweep`, `store`, `remove`, `clear`, `expect`, `expire`,
-    `apply`; others that try wait for it). Any number look up beside it and wait for nothing: `find`, `find_batch`,
-    `find_tiers`, `find_best`, `query`, `worker_limit`, `hash_blocks`. Each depth was true at some moment of the call. The
-    rest (`stats`, `dump`, `find_worker` and the like) waits for the writer.
+    Threads: one at a time writes (`add_worker`, `remove_worker`, `sweep`, `store`, `remove`, `clear`, `expect`,
+    `expire`, `apply`; others that try wait for it). Any number look up beside it and wait for nothing: `find`,
+    `find_batch`, `find_tiers`, `find_best`, `query`, `worker_limit`, `hash_blocks`. Each depth was true at some moment
+    of the call. The rest (`stats`, `dump`, `find_worker` and the like) waits for the writer.
     """
 
     __slots__ = ("_keys",)
@@ -66,6 +78,8 @@ class PrefixIndex(_core.PrefixIndex):
         shared_engine_hashes: bool = False,
         max_expected_blocks: int = 0,
         expected_ttl_ns: int = 0,
+        count_copies: bool = False,
+        wide_contents: bool = False,
     ) -> None:
         _check_options(block_tokens, max_workers, max_orphan_blocks)
         super().__init__(
@@ -76,6 +90,8 @@ class PrefixIndex(_core.PrefixIndex):
             shared_engine_hashes=shared_engine_hashes,
             max_expected_blocks=max_expected_blocks,
             expected_ttl_ns=expected_ttl_ns,
+            count_copies=count_copies,
+            wide_contents=wide_contents,
         )
         self._keys = {}
 
@@ -91,11 +107,13 @@ class PrefixIndex(_core.PrefixIndex):
         shared_engine_hashes: bool = False,
         max_expected_blocks: int = 0,
         expected_ttl_ns: int = 0,
+        count_copies: bool = False,
+        wide_contents: bool = False,
     ) -> PrefixIndex:
         """The index that `dump` wrote. Any bytes are safe.
 
-        FailedPreconditionError names the option that differs: `block_tokens`, `seed` (`options().seed` of the index that
-        was dumped) and `shared_engine_hashes` must be equal, the limits large enough for what is there.
+        FailedPreconditionError names the option that differs: all must be equal (the seed is `options().seed` of the
+        index that was dumped), but for limits, which must be large enough, and `expected_ttl_ns`.
         InvalidArgumentError for bytes that no dump has.
         """
         _check_options(block_tokens, max_workers, max_orphan_blocks)
@@ -109,6 +127,8 @@ class PrefixIndex(_core.PrefixIndex):
             shared_engine_hashes=shared_engine_hashes,
             max_expected_blocks=max_expected_blocks,
             expected_ttl_ns=expected_ttl_ns,
+            count_copies=count_copies,
+            wide_contents=wide_contents,
             dump=dump,
         )
         self._keys = {}
@@ -130,6 +150,10 @@ class PrefixIndex(_core.PrefixIndex):
         """Content hashes of the full blocks of `tokens`, under this index's seed."""
         return super().hash_blocks(from_list(tokens, np.uint32, "tokens"))
 
+    def hash_blocks_upper(self, tokens: Uint32 | Sequence[int]) -> Uint64:
+        """Upper halves of contents of 128 bits, whose lower halves `hash_blocks` gives."""
+        return super().hash_blocks_upper(from_list(tokens, np.uint32, "tokens"))
+
     def store(  # type: ignore[override]
         self,
         worker: int,
@@ -137,6 +161,7 @@ class PrefixIndex(_core.PrefixIndex):
         engine_hashes: Uint64 | Sequence[int],
         tokens: Uint32 | Sequence[int] | None = None,
         contents: Uint64 | Sequence[int] | None = None,
+        uppers: Uint64 | Sequence[int] | None = None,
         parent: int | None = None,
         model: str = "",
         adapter: str = "",
@@ -146,9 +171,10 @@ class PrefixIndex(_core.PrefixIndex):
         """A worker stored blocks that follow one another.
 
         `engine_hashes`: the engine's name for each block. Either the `tokens` of these blocks, a whole number of
-        blocks, or their `contents` (`hash_blocks`). `parent`: engine hash of the block before; None at the start of a
-        prompt. Nothing matches across `model`, `adapter` (LoRA; empty: base model) and `tenant` (cache salt; empty:
-        shared). Storing twice changes nothing the second time.
+        blocks, or their `contents` (`hash_blocks`) and, of 128 bits, their `uppers` (`hash_blocks_upper`). `parent`:
+        engine hash of the block before; None at the start of a prompt. Nothing matches across `model`, `adapter` (LoRA;
+        empty: base model) and `tenant` (cache salt; empty: shared). Storing twice changes nothing the second time, but
+        with `count_copies`.
 
         With neither `tokens` nor `contents` (offloading), each engine hash by itself is a block that the worker holds
         or that waits, now in this tier too; `parent` and the namespace are not looked at, and hashes that mean nothing
@@ -164,6 +190,7 @@ class PrefixIndex(_core.PrefixIndex):
             engine_hashes=from_list(engine_hashes, np.uint64, "engine_hashes"),
             tokens=None if tokens is None else from_list(tokens, np.uint32, "tokens"),
             contents=None if contents is None else from_list(contents, np.uint64, "contents"),
+            uppers=None if uppers is None else from_list(uppers, np.uint64, "uppers"),
             parent=parent,
             namespace_key=key,
             tier=tier,
@@ -180,6 +207,7 @@ class PrefixIndex(_core.PrefixIndex):
                 event.worker,
                 engine_hashes=event.engine_hashes,
                 contents=event.contents,
+                uppers=event.uppers,
                 parent=event.parent,
                 namespace_key=event.namespace_key,
                 tier=event.tier,
@@ -199,8 +227,8 @@ class PrefixIndex(_core.PrefixIndex):
         """
         kinds = ("stored", "removed", "cleared")
         return [
-            PrefixEvent(kinds[kind], number, engine_hashes, contents, parent, key, Tier(tier))
-            for kind, number, engine_hashes, contents, parent, key, tier in super().dump_events(worker)
+            PrefixEvent(kinds[kind], number, engine_hashes, contents, uppers, parent, key, Tier(tier))
+            for kind, number, engine_hashes, contents, uppers, parent, key, tier in super().dump_events(worker)
         ]
 
     def query(self, *, model: str = "", adapter: str = "", tenant: str = "") -> PrefixQuery:

@@ -74,6 +74,7 @@ class PrefixStats(NamedTuple):
     promoted_blocks: int  #: expected, then stored
     expired_blocks: int  #: expected, and gone because of `expected_ttl_ns`
     evicted_blocks: int  #: expected, and gone because of `max_expected_blocks`
+    copied_blocks: int  #: copies beyond the first, where `count_copies` is set
 
 
 class PrefixIndexOptions(NamedTuple):
@@ -86,6 +87,8 @@ class PrefixIndexOptions(NamedTuple):
     shared_engine_hashes: bool
     max_expected_blocks: int
     expected_ttl_ns: int
+    count_copies: bool
+    wide_contents: bool
 
 
 class PrefixPick(NamedTuple):
@@ -103,6 +106,7 @@ class PrefixEvent(NamedTuple):
     worker: int
     engine_hashes: npt.NDArray[np.uint64]
     contents: npt.NDArray[np.uint64] | None  #: None: without contents
+    uppers: npt.NDArray[np.uint64] | None  #: upper halves of contents of 128 bits
     parent: int | None
     namespace_key: int
     tier: Tier

@@ -28,8 +28,8 @@ void acquire(Buffer& buffer, const py::object& object, const char* name, Element
 
 std::unique_ptr<Index> make_index(const State& state, std::uint64_t seed, std::uint32_t block_tokens,
                                   std::uint32_t max_workers, std::uint64_t max_orphan_blocks, bool shared_engine_hashes,
-                                  std::uint64_t max_expected_blocks, std::int64_t expected_ttl_ns,
-                                  const py::object& dump) {
+                                  std::uint64_t max_expected_blocks, std::int64_t expected_ttl_ns, bool count_copies,
+                                  bool wide_contents, const py::object& dump) {
   kthena_prefix_index_options options{};
   options.struct_size = sizeof options;
   options.block_tokens = block_tokens;
@@ -39,6 +39,8 @@ std::unique_ptr<Index> make_index(const State& state, std::uint64_t seed, std::u
   options.seed = seed;
   options.max_expected_blocks = max_expected_blocks;
   options.expected_ttl_ns = expected_ttl_ns;
+  options.count_copies = count_copies ? 1 : 0;
+  options.wide_contents = wide_contents ? 1 : 0;
   kthena_prefix_index* index = nullptr;
   Error error;
   kthena_status status = KTHENA_OK;
@@ -52,7 +54,7 @@ std::unique_ptr<Index> make_index(const State& state, std::uint64_t seed, std::u
     status = kthena_prefix_index_load(text, &options, &index, &error);
   }
   check(status, error);
-  return std::make_unique<Index>(index, seed, block_tokens, state);
+  return std::make_unique<Index>(index, block_tokens, wide_contents, state);
 }
 
 std::unique_ptr<Query> make_query(const Index& index, std::string_view model, std::string_view adapter,
@@ -71,7 +73,8 @@ py::dict options_of(const Index& self) {
   return py::dict("block_tokens"_a = options.block_tokens, "max_workers"_a = options.max_workers,
                   "max_orphan_blocks"_a = options.max_orphan_blocks, "seed"_a = options.seed,
                   "shared_engine_hashes"_a = options.shared_engine_hashes == 1,
-                  "max_expected_blocks"_a = options.max_expected_blocks, "expected_ttl_ns"_a = options.expected_ttl_ns);
+                  "max_expected_blocks"_a = options.max_expected_blocks, "expected_ttl_ns"_a = options.expected_ttl_ns,
+                  "count_copies"_a = options.count_copies == 1, "wide_contents"_a = options.wide_contents == 1);
 }
 
 std::uint32_t add_worker(Index& self, std::string_view name) {
@@ -119,9 +122,9 @@ std::uint64_t namespace_key(const Index& self, std::string_view model, std::stri
   return kthena_prefix_index_namespace_key(self.get(), borrow(model), borrow(adapter), borrow(tenant));
 }
 
-void hash_into(const Index& self, const Buffer& tokens, std::uint64_t* hashes) {
+void hash_into(const Index& self, const Buffer& tokens, std::uint64_t* hashes, std::uint64_t* uppers) {
   const auto hash = [&] {
-    kthena_prefix_index_hash_blocks(self.get(), tokens.as<const std::uint32_t>(), tokens.size(), hashes);
+    kthena_prefix_index_hash_blocks(self.get(), tokens.as<const std::uint32_t>(), tokens.size(), hashes, uppers);
   };
   if (tokens.size() < kLongTokens) {
     hash();
@@ -135,19 +138,32 @@ py::array_t<std::uint64_t> hash_blocks(const Index& self, const py::object& toke
   Buffer buffer;
   acquire(buffer, tokens, "tokens", Element::kUint32);
   py::array_t<std::uint64_t> hashes(static_cast<py::ssize_t>(buffer.size() / self.block_tokens()));
-  hash_into(self, buffer, hashes.mutable_data());
+  hash_into(self, buffer, hashes.mutable_data(), nullptr);
   return hashes;
 }
 
+py::array_t<std::uint64_t> hash_blocks_upper(const Index& self, const py::object& tokens) {
+  Buffer buffer;
+  acquire(buffer, tokens, "tokens", Element::kUint32);
+  py::array_t<std::uint64_t> uppers(static_cast<py::ssize_t>(buffer.size() / self.block_tokens()));
+  hash_into(self, buffer, nullptr, uppers.mutable_data());
+  return uppers;
+}
+
 void store(Index& self, std::uint32_t worker, const py::object& engine_hashes, const py::object& tokens,
-           const py::object& contents, const py::object& parent, std::uint64_t namespace_key, std::int32_t tier) {
+           const py::object& contents, const py::object& uppers, const py::object& parent, std::uint64_t namespace_key,
+           std::int32_t tier) {
   if (!tokens.is_none() && !contents.is_none())
     raise_error(KTHENA_INVALID_ARGUMENT, "store: give tokens or contents, not both");
+  if (!uppers.is_none() && contents.is_none())
+    raise_error(KTHENA_INVALID_ARGUMENT, "store: uppers are upper halves of contents");
   Buffer engine;
   Buffer content;
+  Buffer upper;
   acquire(engine, engine_hashes, "engine_hashes", Element::kUint64);
   std::vector<std::uint64_t> hashed;
   const std::uint64_t* content_hashes = nullptr;
+  const std::uint64_t* content_uppers = nullptr;
   std::size_t blocks = engine.size();
   if (!tokens.is_none()) {
     Buffer text;
@@ -157,13 +173,21 @@ void store(Index& self, std::uint32_t worker, const py::object& engine_hashes, c
       raise_error(KTHENA_INVALID_ARGUMENT, "store: tokens: " + std::to_string(text.size()) +
                                                " are no whole number of blocks of " +
                                                std::to_string(self.block_tokens()));
-    hashed.resize(blocks);
-    hash_into(self, text, hashed.data());
+    hashed.resize(2 * blocks);
+    hash_into(self, text, hashed.data(), self.wide_contents() ? hashed.data() + blocks : nullptr);
     content_hashes = hashed.data();
+    if (self.wide_contents()) content_uppers = hashed.data() + blocks;
   } else if (!contents.is_none()) {
     acquire(content, contents, "contents", Element::kUint64);
     blocks = content.size();
     content_hashes = content.as<const std::uint64_t>();
+    if (!uppers.is_none()) {
+      acquire(upper, uppers, "uppers", Element::kUint64);
+      if (upper.size() != blocks)
+        raise_error(KTHENA_INVALID_ARGUMENT,
+                    "store: uppers: " + std::to_string(upper.size()) + " for " + std::to_string(blocks) + " contents");
+      content_uppers = upper.as<const std::uint64_t>();
+    }
   }
   if (blocks != engine.size())
     raise_error(KTHENA_INVALID_ARGUMENT, "store: engine_hashes: " + std::to_string(engine.size()) + " hashes for " +
@@ -171,7 +195,7 @@ void store(Index& self, std::uint32_t worker, const py::object& engine_hashes, c
   const std::uint64_t parent_hash = parent.is_none() ? 0 : parent.cast<std::uint64_t>();
   self.write(length_of(blocks, kLongBlocks), [&](kthena_error* error) {
     return kthena_prefix_store(self.get(), worker, namespace_key, parent.is_none() ? nullptr : &parent_hash,
-                               engine.as<const std::uint64_t>(), content_hashes, blocks, tier, error);
+                               engine.as<const std::uint64_t>(), content_hashes, content_uppers, blocks, tier, error);
   });
 }
 
@@ -220,6 +244,7 @@ py::dict stats_of(Index& self) {
   found["promoted_blocks"] = stats.promoted_blocks;
   found["expired_blocks"] = stats.expired_blocks;
   found["evicted_blocks"] = stats.evicted_blocks;
+  found["copied_blocks"] = stats.copied_blocks;
   return found;
 }
 
@@ -261,7 +286,8 @@ py::list dump_events(Index& self, std::uint32_t worker) {
     check(kthena_prefix_events_get(made, i, &event, &error), error);
     const py::object parent = event.has_parent == 1 ? py::object(py::int_(event.parent)) : py::object(py::none());
     list.append(py::make_tuple(event.kind, event.worker, hashes_or_none(event.engine_hashes, event.n, false),
-                               hashes_or_none(event.content_hashes, event.n, event.content_hashes == nullptr), parent,
+                               hashes_or_none(event.content_hashes, event.n, event.content_hashes == nullptr),
+                               hashes_or_none(event.content_uppers, event.n, event.content_uppers == nullptr), parent,
                                event.namespace_key, event.tier));
   }
   return list;
@@ -277,11 +303,19 @@ void Query::extend(const py::object& tokens) {
   });
 }
 
-void Query::extend_contents(const py::object& contents) {
+void Query::extend_contents(const py::object& contents, const py::object& uppers) {
   Buffer buffer;
+  Buffer upper;
   acquire(buffer, contents, "contents", Element::kUint64);
+  if (!uppers.is_none()) {
+    acquire(upper, uppers, "uppers", Element::kUint64);
+    if (upper.size() != buffer.size())
+      raise_error(KTHENA_INVALID_ARGUMENT, "extend_contents: uppers: " + std::to_string(upper.size()) + " for " +
+                                               std::to_string(buffer.size()) + " contents");
+  }
   write(length_of(buffer.size(), kLongTokens), [&](kthena_error* error) {
-    return kthena_prefix_query_extend_contents(query_, buffer.as<const std::uint64_t>(), buffer.size(), error);
+    return kthena_prefix_query_extend_contents(query_, buffer.as<const std::uint64_t>(),
+                                               upper.as<const std::uint64_t>(), buffer.size(), error);
   });
 }
 
@@ -309,19 +343,21 @@ void register_prefix(py::module_& module, State& state) {
   py::class_<Query> query(module, "PrefixQuery", "A prompt prepared for lookups in the index that made it.");
   query.def(py::init(&make_query), "index"_a, py::kw_only(), "model"_a = "", "adapter"_a = "", "tenant"_a = "")
       .def("extend", &Query::extend, "tokens"_a, "Appends tokens, uint32.")
-      .def("extend_contents", &Query::extend_contents, "contents"_a, "Appends content hashes of whole blocks, uint64.")
+      .def("extend_contents", &Query::extend_contents, "contents"_a, "uppers"_a = py::none(),
+           "Appends content hashes of whole blocks, uint64.")
       .def("clear", &Query::clear, "Forgets the prompt.")
       .def_property_readonly("blocks", &Query::blocks, "Full blocks so far: `prefix_total` of a request.");
   index
       .def(py::init([&state](std::uint64_t seed, std::uint32_t block_tokens, std::uint32_t max_workers,
                              std::uint64_t max_orphan_blocks, bool shared_engine_hashes,
-                             std::uint64_t max_expected_blocks, std::int64_t expected_ttl_ns, const py::object& dump) {
+                             std::uint64_t max_expected_blocks, std::int64_t expected_ttl_ns, bool count_copies,
+                             bool wide_contents, const py::object& dump) {
              return make_index(state, seed, block_tokens, max_workers, max_orphan_blocks, shared_engine_hashes,
-                               max_expected_blocks, expected_ttl_ns, dump);
+                               max_expected_blocks, expected_ttl_ns, count_copies, wide_contents, dump);
            }),
            py::kw_only(), "seed"_a, "block_tokens"_a = 16, "max_workers"_a = 1024, "max_orphan_blocks"_a = 65536,
            "shared_engine_hashes"_a = false, "max_expected_blocks"_a = 0, "expected_ttl_ns"_a = 0,
-           "dump"_a = py::none())
+           "count_copies"_a = false, "wide_contents"_a = false, "dump"_a = py::none())
       .def("options", &options_of, "The options in force.")
       .def_property_readonly("block_tokens", &Index::block_tokens, "Tokens per block.")
       .def_property_readonly("worker_limit", &Index::worker_limit,
@@ -339,8 +375,9 @@ void register_prefix(py::module_& module, State& state) {
       .def("namespace_key", &namespace_key, py::kw_only(), "model"_a = "", "adapter"_a = "", "tenant"_a = "",
            "Key under which blocks of a namespace are filed.")
       .def("hash_blocks", &hash_blocks, "tokens"_a, "Content hashes of the full blocks of tokens.")
+      .def("hash_blocks_upper", &hash_blocks_upper, "tokens"_a, "Upper halves of contents of 128 bits.")
       .def("store", &store, "worker"_a, py::kw_only(), "engine_hashes"_a, "tokens"_a = py::none(),
-           "contents"_a = py::none(), "parent"_a = py::none(), "namespace_key"_a, "tier"_a = 0,
+           "contents"_a = py::none(), "uppers"_a = py::none(), "parent"_a = py::none(), "namespace_key"_a, "tier"_a = 0,
            "A worker stored blocks.")
       .def("remove", &remove, "worker"_a, py::kw_only(), "engine_hashes"_a, "tier"_a = 0, "A worker dropped blocks.")
       .def("clear", &clear, "worker"_a, "A worker dropped everything.")

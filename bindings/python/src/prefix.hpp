@@ -35,7 +35,7 @@ class Query {
   std::shared_mutex& mutex() noexcept { return mutex_; }
 
   void extend(const pybind11::object& tokens);
-  void extend_contents(const pybind11::object& contents);
+  void extend_contents(const pybind11::object& contents, const pybind11::object& uppers);
   void clear();
   std::size_t blocks();
 
@@ -55,8 +55,8 @@ class Query {
 /// Its lock is taken by the writer, and shared by what reads at rest. Lookups run beside the writer and take none.
 class Index {
  public:
-  Index(kthena_prefix_index* index, std::uint64_t seed, std::uint32_t block_tokens, const State& state) noexcept
-      : index_(index), seed_(seed), block_tokens_(block_tokens), state_(state) {}
+  Index(kthena_prefix_index* index, std::uint32_t block_tokens, bool wide_contents, const State& state) noexcept
+      : index_(index), block_tokens_(block_tokens), wide_contents_(wide_contents), state_(state) {}
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
   ~Index() { kthena_prefix_index_free(index_); }
@@ -64,7 +64,7 @@ class Index {
   [[nodiscard]] const kthena_prefix_index* get() const noexcept { return index_; }
   [[nodiscard]] kthena_prefix_index* get() noexcept { return index_; }
   std::shared_mutex& mutex() noexcept { return mutex_; }
-  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+  [[nodiscard]] bool wide_contents() const noexcept { return wide_contents_; }
   [[nodiscard]] std::uint32_t block_tokens() const noexcept { return block_tokens_; }
   [[nodiscard]] const State& state() const noexcept { return state_; }
   [[nodiscard]] std::size_t worker_limit() const noexcept { return kthena_prefix_worker_limit(index_); }
@@ -86,8 +86,8 @@ class Index {
 
  private:
   kthena_prefix_index* index_;
-  std::uint64_t seed_;
   std::uint32_t block_tokens_;
+  bool wide_contents_;
   const State& state_;
   std::shared_mutex mutex_;
 };

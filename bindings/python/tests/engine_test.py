@@ -258,7 +258,7 @@ def test_a_stream_refuses(index: kthena.PrefixIndex) -> None:
         stream._stream.feed(whole, "index", 0)  # type: ignore[arg-type]
     assert index.stats().memberships == 0 and stream.state == engine.KvState.WAITING
     assert stream.feed(whole, index).stored_blocks == 1
-    with pytest.raises(kthena.InvalidArgumentError, match="has another block size or seed"):
+    with pytest.raises(kthena.InvalidArgumentError, match="has another block size, seed or width"):
         stream.feed(whole, kthena.PrefixIndex(block_tokens=4, seed=1), sequence=1)
 
 

@@ -280,3 +280,35 @@ def test_lookups_beside_a_writer() -> None:
         finally:
             stop.set()
         writer.result()
+
+
+def test_contents_of_128_bits_and_copies() -> None:
+    index = make("a", wide_contents=True, count_copies=True)
+    lower, upper = index.hash_blocks(tokens(3)), index.hash_blocks_upper(tokens(3))
+    assert lower.tolist() != upper.tolist()
+    with pytest.raises(kthena.InvalidArgumentError, match="content_uppers"):
+        index.store(0, engine_hashes=names(3), contents=lower)
+    with pytest.raises(kthena.InvalidArgumentError, match="uppers: 1 for 3 contents"):
+        index.store(0, engine_hashes=names(3), contents=lower, uppers=upper[:1])
+    with pytest.raises(kthena.InvalidArgumentError, match="uppers are upper halves of contents"):
+        index.store(0, engine_hashes=names(3), tokens=tokens(3), uppers=upper)
+    index.store(0, engine_hashes=names(3), contents=lower, uppers=upper)
+    index.store(0, engine_hashes=names(3), tokens=tokens(3))
+    assert index.stats().copied_blocks == 3
+    assert index.find(index.query().extend(tokens(3))).tolist() == [3]
+    assert index.find(index.query().extend_contents(lower, upper)).tolist() == [3]
+    assert index.find(index.query().extend_contents(lower, upper[[0, 2, 1]])).tolist() == [1]
+    with pytest.raises(kthena.InvalidArgumentError, match="content_uppers"):
+        index.query().extend_contents(lower)
+    with pytest.raises(kthena.InvalidArgumentError, match="uppers: 2 for 3"):
+        index.query().extend_contents(lower, upper[:2])
+    stored = index.dump_events(0)[1]
+    assert stored.uppers is not None and stored.uppers.tolist() == upper.tolist()
+    other = make("a", wide_contents=True)
+    for event in index.dump_events(0):
+        other.apply(event)
+    assert other.find(other.query().extend(tokens(3))).tolist() == [3]
+    for depth in (3, 0):
+        index.remove(0, engine_hashes=names(3))
+        assert index.find(index.query().extend(tokens(3))).tolist() == [depth]
+    assert index.options().wide_contents and index.options().count_copies
