@@ -60,8 +60,8 @@ class Reclaimer {
 
  private:
   static constexpr std::size_t kStripes = 64;
-  static constexpr std::size_t kWorthItems = 64;
-  static constexpr std::size_t kWorthBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kWorthItems = 16;
+  static constexpr std::size_t kWorthBytes = std::size_t{1} << 16;
 
   struct alignas(64) Stripe {
     std::atomic<std::uint32_t> readers[2] = {};

@@ -77,8 +77,8 @@ struct alignas(64) Run {
   std::uint64_t first = 0;  ///< content of the first block
   std::uint64_t namespace_key = 0;
   std::uint64_t last_checkpoint = 0;  ///< if there is one [loaded]
-  /// Contents from here on, and their upper halves `capacity` words further on if contents are wide. blocks[-1]: the capacity; before it, from
-  /// the last to the first, checkpoints. [loaded]
+  /// Contents from here on, and their upper halves `capacity` words further on if contents are wide. blocks[-1] is the capacity then. Before them,
+  /// from the last to the first, checkpoints. [loaded]
   std::uint64_t* blocks = nullptr;
   RunId parent = kNoRun;      ///< of a free run: the next free one
   std::uint32_t start = 0;    ///< blocks before the first one
@@ -101,10 +101,6 @@ struct alignas(64) Run {
 
   /// Number of the first checkpoint that the run keeps: checkpoint k stands at depth 16 * (k + 1).
   [[nodiscard]] std::uint32_t first_checkpoint() const noexcept { return start / 16; }
-  /// Checkpoint k, which the run keeps. [writer]
-  [[nodiscard]] std::uint64_t& checkpoint(std::uint32_t k) noexcept {
-    return blocks[-2 - static_cast<std::ptrdiff_t>(k - first_checkpoint())];
-  }
   [[nodiscard]] HolderList* list() const noexcept {
     return holders <= kInlineHolders ? nullptr : reinterpret_cast<HolderList*>(holders);
   }

@@ -231,11 +231,11 @@ void RunTree::reserve(Run& run, std::uint32_t capacity) {
   auto* const words = static_cast<std::uint64_t*>(::operator new(8 * array_words(capacity)));
   std::uint64_t* const blocks = words + head_words(capacity);
   if (run.length != 0) {
-    const std::size_t head = (run.start + run.length) / 16 - run.first_checkpoint() + 1;
+    const std::size_t head = (run.start + run.length) / 16 - run.first_checkpoint() + (wide_ ? 1 : 0);
     std::memcpy(blocks - head, run.blocks - head, 8 * (head + run.length));
     if (wide_) std::memcpy(blocks + capacity, run.blocks + run.capacity, 8 * std::size_t{run.length});
   }
-  blocks[-1] = capacity;
+  if (wide_) blocks[-1] = capacity;
   std::uint64_t* const old = run.blocks;
   store(run.blocks, blocks);
   if (run.capacity != 0) reclaimer_.retire(old - head_words(run.capacity), array_bytes(run.capacity), free_words);
@@ -247,7 +247,7 @@ void RunTree::add_checkpoints(RunId id, std::uint32_t old_length, std::uint32_t 
   Run& run = at(id);
   const std::uint32_t first = run.first_checkpoint();
   for (std::uint32_t k = (run.start + old_length) / 16; k < (run.start + length) / 16; ++k) {
-    const std::uint64_t before = k > first ? run.checkpoint(k - 1) : checkpoint_at(id, 16 * k);
+    const std::uint64_t before = k > first ? checkpoint(run, k - 1) : checkpoint_at(id, 16 * k);
     std::uint64_t gathered[16];
     const std::uint64_t* segment = gathered;
     if (16 * k >= run.start) {
@@ -261,7 +261,7 @@ void RunTree::add_checkpoints(RunId id, std::uint32_t old_length, std::uint32_t 
       }
     }
     const std::uint64_t after = xxh3_64(std::as_bytes(std::span(segment, 16)), before);
-    store_relaxed(run.checkpoint(k), after);
+    store_relaxed(checkpoint(run, k), after);
     store(run.last_checkpoint, after);
   }
 }
@@ -269,7 +269,7 @@ void RunTree::add_checkpoints(RunId id, std::uint32_t old_length, std::uint32_t 
 std::uint64_t RunTree::checkpoint_at(RunId id, std::uint32_t depth) noexcept {
   if (depth == 0) return combine64(at(id).namespace_key, content_seed_);
   while (at(id).start >= depth) id = at(id).parent;
-  return at(id).checkpoint(depth / 16 - 1);
+  return checkpoint(at(id), depth / 16 - 1);
 }
 
 void RunTree::settle(RunId id) {
@@ -290,7 +290,7 @@ void RunTree::settle(RunId id) {
       store(run.length, narrow(needed));
       note_change(run);  // from here on other blocks may come where these were
       const std::uint32_t checkpoints = (run.start + needed) / 16 - run.first_checkpoint();
-      if (checkpoints != 0) store(run.last_checkpoint, run.checkpoint(run.first_checkpoint() + checkpoints - 1));
+      if (checkpoints != 0) store(run.last_checkpoint, checkpoint(run, run.first_checkpoint() + checkpoints - 1));
       if (run.capacity > 32 && needed < run.capacity / 2u) reserve(run, needed);
       return;
     }

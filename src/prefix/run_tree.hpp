@@ -288,7 +288,16 @@ class RunTree {
   /// Leading blocks of `contents` that the run has from `offset` on.
   [[nodiscard]] std::uint32_t common_length(const Run& run, std::uint32_t offset, Contents contents) const noexcept;
   /// Words before the contents in an array of this capacity, and in all.
-  [[nodiscard]] static std::size_t head_words(std::uint32_t capacity) noexcept { return capacity / 16 + 2; }
+  [[nodiscard]] std::size_t head_words(std::uint32_t capacity) const noexcept {
+    return capacity / 16 + 1 + (wide_ ? 1 : 0);
+  }
+  /// Checkpoint k of a run that keeps it.
+  [[nodiscard]] std::uint64_t& checkpoint(std::uint64_t* blocks, std::uint32_t first, std::uint32_t k) const noexcept {
+    return blocks[-1 - (wide_ ? 1 : 0) - static_cast<std::ptrdiff_t>(k - first)];
+  }
+  [[nodiscard]] std::uint64_t& checkpoint(Run& run, std::uint32_t k) const noexcept {
+    return checkpoint(run.blocks, run.first_checkpoint(), k);
+  }
   [[nodiscard]] std::size_t array_words(std::uint32_t capacity) const noexcept {
     return head_words(capacity) + (wide_ ? 2u : 1u) * capacity;
   }
@@ -374,8 +383,9 @@ inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, Conte
     const std::uint32_t first = run.first_checkpoint();
     const std::uint32_t last = (run.start + length) / 16;
     if (last > first) {
-      const auto own = [blocks, first](std::uint32_t k) {
-        return load_relaxed(blocks[-2 - static_cast<std::ptrdiff_t>(k - first)]);
+      const std::uint64_t* const last_first = blocks - 1 - (wide_ ? 1 : 0);
+      const auto own = [last_first, first](std::uint32_t k) {
+        return load_relaxed(last_first[-static_cast<std::ptrdiff_t>(k - first)]);
       };
       if ((length == run_length ? last_checkpoint : own(last - 1)) == checkpoints[last - 1]) {
         same = std::max(same, 16 * last - run.start);
