@@ -309,13 +309,13 @@ kthena_status kthena_prefix_find(const kthena_prefix_index* index, const kthena_
     if (kthena_status status = check_find(index, query, error); status != KTHENA_OK) return status;
     if (kthena_status status = c::check_array(workers, n, "workers", error); status != KTHENA_OK) return status;
     if (kthena_status status = c::check_array(depths, n, "depths", error); status != KTHENA_OK) return status;
-    // A WorkerId is another type than a number, so they are copied.
+    // A WorkerId is another type than a number, so they are copied: to where nothing was set before, which would cost more.
     constexpr std::size_t kOnStack = 1024;
-    std::array<WorkerId, kOnStack> few;
+    alignas(WorkerId) std::byte few[kOnStack * sizeof(WorkerId)];
     std::vector<WorkerId> many;
     if (n > kOnStack) many.resize(n);
-    WorkerId* ids = n > kOnStack ? many.data() : few.data();
-    for (std::size_t i = 0; i < n; ++i) ids[i] = {workers[i]};
+    WorkerId* ids = n > kOnStack ? many.data() : reinterpret_cast<WorkerId*>(few);
+    for (std::size_t i = 0; i < n; ++i) std::construct_at(ids + i, WorkerId{workers[i]});
     index->index.find(query->query, {ids, n}, {depths, n});
     return KTHENA_OK;
   });
