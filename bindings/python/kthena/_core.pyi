@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kthena.arrays import Candidates
 from kthena.reasons import Reason
-from kthena.types import Outcome
+from kthena.types import Outcome, PrefixPick
 
 def version() -> int: ...
 def hash_id(id: str) -> int:
@@ -358,12 +358,18 @@ class PrefixIndex:
     def find_best(
         self,
         query: PrefixQuery,
-        loads: npt.NDArray[np.uint32],
+        loads: npt.NDArray[np.uint32] | Sequence[int],
         *,
         candidates: Candidates | None = None,
         block_cost: int = 1,
         tie_seed: int = 0,
-    ) -> tuple[int, int, int]: ...
+    ) -> PrefixPick | None:
+        """The worker with the least `load + block_cost * blocks of the query that it lacks`; None: no candidate.
+
+        `loads[w]` belongs to worker w; workers beyond them are no candidates. `candidates` as in `find`. Equal costs
+        fall by a hash of `tie_seed` and the worker's number.
+        """
+
     def stats(self) -> dict[str, int]: ...
     def dump(self) -> bytes:
         """All of the index as bytes, the same on every machine: what `PrefixIndex.load` takes."""

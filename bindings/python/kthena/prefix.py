@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from kthena import _core
-from kthena.arrays import Candidates, Uint32, Uint64, from_list
-from kthena.types import NO_WORKER, PrefixEvent, PrefixIndexOptions, PrefixPick, PrefixStats, Tier
+from kthena.arrays import Uint32, Uint64, from_list
+from kthena.types import NO_WORKER, PrefixEvent, PrefixIndexOptions, PrefixStats, Tier
 
 
 class PrefixQuery(_core.PrefixQuery):
@@ -234,29 +234,6 @@ class PrefixIndex(_core.PrefixIndex):
     def query(self, *, model: str = "", adapter: str = "", tenant: str = "") -> PrefixQuery:
         """An empty prompt in a namespace, to be extended and looked up."""
         return PrefixQuery(self, model=model, adapter=adapter, tenant=tenant)
-
-    def find_best(  # type: ignore[override]
-        self,
-        query: _core.PrefixQuery,
-        loads: Uint32 | Sequence[int],
-        *,
-        candidates: Candidates | None = None,
-        block_cost: int = 1,
-        tie_seed: int = 0,
-    ) -> PrefixPick | None:
-        """The worker with the least `load + block_cost * blocks of the query that it lacks`; None: no candidate.
-
-        `loads[w]` belongs to worker w; workers beyond them are no candidates. `candidates` as in `find`. Equal costs
-        fall by a hash of `tie_seed` and the worker's number.
-        """
-        worker, depth, cost = super().find_best(
-            query,
-            from_list(loads, np.uint32, "loads"),
-            candidates=candidates,
-            block_cost=block_cost,
-            tie_seed=tie_seed,
-        )
-        return None if worker == NO_WORKER else PrefixPick(worker, depth, cost)
 
     def stats(self) -> PrefixStats:  # type: ignore[override]
         """Counters and memory."""

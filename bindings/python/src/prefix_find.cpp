@@ -1,7 +1,7 @@
 // prefix_find.cpp
 //
-// Lookups in a PrefixIndex. They run beside the writer and take no lock of the index, only those of their queries. find() is a plain C
-// method: through pybind11 its arguments would take several times as long as the lookup.
+// Lookups in a PrefixIndex. They run beside the writer and take no lock of the index, only those of their queries. find() and find_best() are
+// plain C methods: through pybind11 their arguments would take several times as long as the lookup.
 #include <pybind11/numpy.h>
 
 #include <algorithm>
@@ -123,48 +123,52 @@ py::object array_of(PyObject* values, const char* name) {
       .attr("from_list")(py::handle(values), py::module_::import("numpy").attr("uint32"), name);
 }
 
-constexpr const char* kFindNames[kFindKeywords] = {"workers", "candidates", "out"};
+constexpr const char* kFindNames[kFindArguments] = {"query", "workers", "candidates", "out"};
+constexpr const char* kBestNames[kBestArguments] = {"query", "loads", "candidates", "block_cost", "tie_seed"};
 
-/// Puts the arguments of find() into `query` and `values`. False with TypeError set.
-bool read_arguments(const State& state, PyObject* const* arguments, Py_ssize_t positional, PyObject* names,
-                    PyObject*& query, PyObject* (&values)[kFindKeywords]) {
-  if (positional > 1) {
-    PyErr_SetString(PyExc_TypeError, "find() takes the query by position and the rest by name");
+/// Puts the arguments of a call into `values`, in the order of `texts`: the first `needed` by position or name, the rest by name. Borrowed;
+/// nullptr for None and for what is not given. False with TypeError set.
+template <std::size_t count>
+bool read_arguments(const char* function, const char* const (&texts)[count], PyObject* const (&interned)[count],
+                    std::size_t needed, PyObject* const* arguments, Py_ssize_t positional, PyObject* names,
+                    PyObject* (&values)[count]) {
+  if (static_cast<std::size_t>(positional) > needed) {
+    PyErr_Format(PyExc_TypeError, "%s() takes %zu arguments by position and the rest by name", function, needed);
     return false;
   }
-  if (positional == 1) query = arguments[0];
+  for (Py_ssize_t i = 0; i < positional; ++i) values[i] = arguments[i];
   const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
   for (Py_ssize_t i = 0; i < named; ++i) {
     PyObject* name = PyTuple_GET_ITEM(names, i);
-    std::size_t keyword = 0;
+    std::size_t at = 0;
     // Names in a call are interned.
-    while (keyword < kFindKeywords && state.find_keywords[keyword] != name) ++keyword;
-    if (keyword == kFindKeywords) {
-      keyword = 0;
-      while (keyword < kFindKeywords && PyUnicode_CompareWithASCIIString(name, kFindNames[keyword]) != 0) ++keyword;
+    while (at < count && interned[at] != name) ++at;
+    if (at == count) {
+      at = 0;
+      while (at < count && PyUnicode_CompareWithASCIIString(name, texts[at]) != 0) ++at;
     }
-    if (keyword < kFindKeywords) {
-      PyObject* value = arguments[positional + i];
-      values[keyword] = value == Py_None ? nullptr : value;
-    } else if (query == nullptr && PyUnicode_CompareWithASCIIString(name, "query") == 0) {
-      query = arguments[positional + i];
-    } else {
-      PyErr_Format(PyExc_TypeError, "find() got an unexpected keyword argument '%U'", name);
+    if (at == count || at < static_cast<std::size_t>(positional)) {
+      PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
       return false;
     }
+    PyObject* value = arguments[positional + i];
+    values[at] = value == Py_None && at >= needed ? nullptr : value;
   }
-  if (query == nullptr) PyErr_SetString(PyExc_TypeError, "find() missing required argument: 'query'");
-  return query != nullptr;
+  for (std::size_t i = 0; i < needed; ++i) {
+    if (values[i] != nullptr) continue;
+    PyErr_Format(PyExc_TypeError, "%s() missing required argument: '%s'", function, texts[i]);
+    return false;
+  }
+  return true;
 }
 
 PyObject* find(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) {
   Index* index = self_of<Index>(self);
   if (index == nullptr) return nullptr;
   const State& state = index->state();
-  PyObject* query_object = nullptr;
-  PyObject* values[kFindKeywords] = {};
-  if (!read_arguments(state, arguments, positional, names, query_object, values)) return nullptr;
-  Query* query = unwrap<Query>(query_object, state.prefix_query_type, "query");
+  PyObject* values[kFindArguments] = {};
+  if (!read_arguments("find", kFindNames, state.find_names, 1, arguments, positional, names, values)) return nullptr;
+  Query* query = unwrap<Query>(values[kQuery], state.prefix_query_type, "query");
   if (query == nullptr) return nullptr;
   load_numpy(state);
   if (values[kWorkers] != nullptr && values[kCandidates] != nullptr) {
@@ -272,27 +276,52 @@ py::object find_batch(const Index& self, const py::iterable& queries, const py::
   return rows.object();
 }
 
-py::tuple find_best(const Index& self, Query& query, const py::object& loads, const py::object& candidates,
-                    std::uint32_t block_cost, std::uint64_t tie_seed) {
-  load_numpy(self.state());
-  Numbers given;
-  if (!given.acquire(self.state(), loads.ptr(), "loads", Access::kRead)) throw py::error_already_set();
+/// A PrefixPick, which is a tuple: made as its _make() does.
+PyObject* new_pick(const State& state, const kthena_prefix_pick& pick) {
+  if (state.pick_type == nullptr) {
+    // Kept for as long as the interpreter lives.
+    state.pick_type = py::object(py::module_::import("kthena.types").attr("PrefixPick")).release().ptr();
+  }
+  const py::tuple members = py::make_tuple(pick.worker, pick.depth, pick.cost);
+  const py::tuple arguments = py::make_tuple(members);
+  return PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject*>(state.pick_type), arguments.ptr(), nullptr);
+}
+
+PyObject* find_best(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* names) {
+  Index* index = self_of<Index>(self);
+  if (index == nullptr) return nullptr;
+  const State& state = index->state();
+  PyObject* values[kBestArguments] = {};
+  if (!read_arguments("find_best", kBestNames, state.best_names, 2, arguments, positional, names, values))
+    return nullptr;
+  Query* query = unwrap<Query>(values[kBestQuery], state.prefix_query_type, "query");
+  if (query == nullptr) return nullptr;
+  load_numpy(state);
+  const py::object converted = array_of(values[kLoads], "loads");
+  Numbers loads;
   Mask mask;
-  if (!mask.acquire(candidates.ptr())) throw py::error_already_set();
+  if (!loads.acquire(state, converted.ptr(), "loads", Access::kRead) || !mask.acquire(values[kBestCandidates]))
+    return nullptr;
   kthena_prefix_pick_rule rule{};
   rule.struct_size = sizeof rule;
-  rule.has_block_cost = 1;
-  rule.block_cost = block_cost;
-  rule.tie_seed = tie_seed;
+  if (values[kBlockCost] != nullptr) {
+    rule.has_block_cost = 1;
+    if (!read_u32(values[kBlockCost], "block_cost", rule.block_cost)) return nullptr;
+  }
+  if (values[kTieSeed] != nullptr && !read_u64(values[kTieSeed], "tie_seed", rule.tie_seed)) return nullptr;
   kthena_prefix_pick pick{};
   pick.struct_size = sizeof pick;
   Error error;
-  const kthena_status status = look_up(query, given.size(), [&] {
-    return kthena_prefix_find_best(self.get(), query.get(), mask.words(), mask.size(), given.data(), given.size(),
+  const kthena_status status = look_up(*query, loads.size(), [&] {
+    return kthena_prefix_find_best(index->get(), query->get(), mask.words(), mask.size(), loads.data(), loads.size(),
                                    &rule, &pick, &error);
   });
-  check(status, error);
-  return py::make_tuple(pick.worker, pick.depth, pick.cost);
+  if (status != KTHENA_OK) {
+    set_error(status, error.text());
+    return nullptr;
+  }
+  if (pick.worker == KTHENA_NONE) Py_RETURN_NONE;
+  return new_pick(state, pick);
 }
 
 PyMethodDef kFind = method<&find>(
@@ -305,20 +334,29 @@ PyMethodDef kFind = method<&find>(
     "`workers` of their length, else of any, and workers beyond it are left out. Without it there is a new array.\n\n"
     "Any thread, also while another one writes.");
 
+PyMethodDef kFindBest = method<&find_best>(
+    "find_best",
+    "find_best($self, query, loads, *, candidates=None, block_cost=1, tie_seed=0)\n--\n\n"
+    "The worker with the least `load + block_cost * blocks of the query that it lacks`, as a `PrefixPick`; None: no\n"
+    "candidate.\n\n"
+    "`loads`, an array of uint32 or a list: `loads[w]` belongs to worker w; workers beyond them are no candidates.\n"
+    "`candidates` as in `find`. Equal costs fall by a hash of `tie_seed` and the worker's number.\n\n"
+    "Any thread, also while another one writes.");
+
 }  // namespace
 
 void register_find(py::class_<Index>& type, State& state) {
-  for (std::size_t i = 0; i < kFindKeywords; ++i) state.find_keywords[i] = PyUnicode_InternFromString(kFindNames[i]);
+  for (std::size_t i = 0; i < kFindArguments; ++i) state.find_names[i] = PyUnicode_InternFromString(kFindNames[i]);
+  for (std::size_t i = 0; i < kBestArguments; ++i) state.best_names[i] = PyUnicode_InternFromString(kBestNames[i]);
   add_method(type, kFind);
+  add_method(type, kFindBest);
   type.def("find_batch", &find_batch, "queries"_a, py::kw_only(), "candidates"_a = py::none(), "out"_a = py::none(),
            "`find` for several queries, whose waits for memory overlap: an array of uint32 with a row per query and a "
            "column per worker. `out`: such an array to fill; workers beyond its columns are left out. Other threads "
            "run meanwhile.")
       .def("find_tiers", &find_tiers, "query"_a, py::kw_only(), "candidates"_a = py::none(), "out"_a = py::none(),
            "Depths by tier: an array of uint32 with a row per tier and a column per worker. Row t: leading blocks held "
-           "in tier t or a faster one; the last row is what `find` says. `out`: such an array to fill.")
-      .def("find_best", &find_best, "query"_a, "loads"_a, py::kw_only(), "candidates"_a = py::none(),
-           "block_cost"_a = 1, "tie_seed"_a = 0, "The candidate of the least cost: worker, depth, cost.");
+           "in tier t or a faster one; the last row is what `find` says. `out`: such an array to fill.");
 }
 
 }  // namespace kthena::python

@@ -25,8 +25,9 @@ enum RequestKeyword : std::size_t {
   kRequestKeywords
 };
 
-/// Arguments of PrefixIndex.find() that are given by name.
-enum FindKeyword : std::size_t { kWorkers, kCandidates, kOut, kFindKeywords };
+/// Arguments of PrefixIndex.find() and find_best(), those that may be given by position first.
+enum FindArgument : std::size_t { kQuery, kWorkers, kCandidates, kOut, kFindArguments };
+enum BestArgument : std::size_t { kBestQuery, kLoads, kBestCandidates, kBlockCost, kTieSeed, kBestArguments };
 
 struct State {
   PyTypeObject* pool_type = nullptr;
@@ -34,12 +35,14 @@ struct State {
   PyTypeObject* decision_type = nullptr;
   PyTypeObject* prefix_index_type = nullptr;
   PyTypeObject* prefix_query_type = nullptr;
-  PyObject* keywords[kRequestKeywords] = {};    // interned
-  PyObject* find_keywords[kFindKeywords] = {};  // interned
-  mutable PyTypeObject* array_type = nullptr;   // numpy's, once the first array came
-  mutable PyObject* uint32_dtype = nullptr;     // the one that arrays share
-  PyObject* reasons = nullptr;                  // dict: code -> kthena.reasons.Reason
-  PyObject* outcomes = nullptr;                 // dict: code -> kthena.types.Outcome
+  PyObject* keywords[kRequestKeywords] = {};   // interned
+  PyObject* find_names[kFindArguments] = {};   // interned
+  PyObject* best_names[kBestArguments] = {};   // interned
+  mutable PyObject* pick_type = nullptr;       // kthena.types.PrefixPick, once the first pick was made
+  mutable PyTypeObject* array_type = nullptr;  // numpy's, once the first array came
+  mutable PyObject* uint32_dtype = nullptr;    // the one that arrays share
+  PyObject* reasons = nullptr;                 // dict: code -> kthena.reasons.Reason
+  PyObject* outcomes = nullptr;                // dict: code -> kthena.types.Outcome
 };
 
 /// Fills pool_type, or what the others are for; each is in the file of that name.

@@ -46,8 +46,20 @@ def test_find_best() -> None:
     assert {index.find_best(query, [6, 0], tie_seed=seed).worker for seed in range(40)} == {0, 1}  # type: ignore[union-attr]
     with pytest.raises(TypeError):
         index.find_best(query, np.zeros(2, np.int64))  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
+    assert type(index.find_best(query, loads=[5, 0])) is kthena.PrefixPick
+    with pytest.raises(kthena.InvalidArgumentError, match="block_cost"):
         index.find_best(query, [0], block_cost=-1)
+    bad: list[Callable[[], object]] = [
+        lambda: index.find_best(query),  # type: ignore[call-arg]
+        lambda: index.find_best(query, [0], None),  # type: ignore[misc]
+        lambda: index.find_best(query, [0], query=query),  # type: ignore[misc]
+        lambda: index.find_best(None, [0]),  # type: ignore[arg-type]
+        lambda: index.find_best(query, None),  # type: ignore[arg-type]
+        lambda: index.find_best(query, [0], tie_seed="x"),  # type: ignore[arg-type]
+    ]
+    for call in bad:
+        with pytest.raises(TypeError):
+            call()
 
 
 def test_find_tiers() -> None:
