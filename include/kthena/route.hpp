@@ -5,6 +5,7 @@
 
 #include "kthena/route/decision.hpp"
 #include "kthena/route/explanation.hpp"
+#include "kthena/route/load_ledger.hpp"
 #include "kthena/route/pipeline.hpp"
 #include "kthena/route/policies/best_score.hpp"
 #include "kthena/route/policies/gpu_usage.hpp"
