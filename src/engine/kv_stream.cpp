@@ -110,7 +110,10 @@ KvVerdict KvSequence::replayed(std::uint64_t sequence, double timestamp_s) noexc
     // The publisher that answers is another one than the one that was asked about.
     ++totals_.restarts;
     next_ = std::min(first_, sequence);
-    if (open_) replay_from_ = next_;
+    if (open_) {
+      replay_from_ = next_;
+      wanted_ = sequence;  // what the other one had said is of no use any more
+    }
     KvVerdict verdict;
     if (sequence == next_) {
       verdict = take(sequence, timestamp_s);

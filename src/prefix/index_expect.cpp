@@ -17,6 +17,10 @@ Status PrefixIndex::expect(WorkerId worker, const PrefixQuery& query, std::int64
   if (Status status = state.check(worker, KvTier::kDevice); !status.ok()) return status;
   if (state.options.max_expected_blocks == 0) return failed_precondition("max_expected_blocks: is 0");
   if (query.seed() != state.options.seed) return invalid_argument("query: was made under another seed");
+  if (query.block_tokens() != state.options.block_tokens) {
+    return invalid_argument("query: has " + std::to_string(query.block_tokens()) + " tokens per block, the index " +
+                            std::to_string(state.options.block_tokens));
+  }
   if (query.wide() != state.options.wide_contents)
     return invalid_argument(std::string("query: is ") + (query.wide() ? "wide" : "not wide"));
   state.latest_ns = std::max(state.latest_ns, now_ns);

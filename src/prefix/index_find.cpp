@@ -190,7 +190,7 @@ void PrefixIndex::find_tiers(const PrefixQuery& query, std::span<const std::uint
   detail::WorkerSet selected(size);
   const auto reset = [&] {
     std::fill_n(depths.begin(), kSlowest * width, ~std::uint32_t{0});
-    std::fill_n(any, width, 0);
+    std::fill(any, depths.data() + depths.size(), 0);
     state.select(candidates, size, selected.words());
   };
   state.walk(query, reset, [&](const Run& run, std::uint32_t matched, detail::RunId id) {

@@ -32,6 +32,11 @@ detail::Contents contents_of(const Orphan& orphan) noexcept {
 Status PrefixIndex::State::apply(const BlockStored& event) {
   if (Status status = check(event.worker, event.tier); !status.ok()) return status;
   if (event.engine_hashes.empty() && event.content_hashes.empty()) return {};
+  if (event.content_uppers.size() != (options.wide_contents ? event.content_hashes.size() : 0)) {
+    return invalid_argument("content_uppers: " + std::to_string(event.content_uppers.size()) + " elements for " +
+                            std::to_string(event.content_hashes.size()) + " contents of " +
+                            (options.wide_contents ? "128" : "64") + " bits");
+  }
   if (event.content_hashes.empty()) {
     store_known(event);
     return {};
@@ -39,12 +44,6 @@ Status PrefixIndex::State::apply(const BlockStored& event) {
   if (event.engine_hashes.size() != event.content_hashes.size()) {
     return invalid_argument("content_hashes: " + std::to_string(event.content_hashes.size()) +
                             " elements where engine_hashes has " + std::to_string(event.engine_hashes.size()));
-  }
-
-  if (event.content_uppers.size() != (options.wide_contents ? event.content_hashes.size() : 0)) {
-    return invalid_argument("content_uppers: " + std::to_string(event.content_uppers.size()) + " elements for " +
-                            std::to_string(event.content_hashes.size()) + " contents of " +
-                            (options.wide_contents ? "128" : "64") + " bits");
   }
 
   const std::uint32_t id = event.worker.value;
@@ -82,7 +81,7 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
   const std::span<const std::uint64_t> hashes = event.engine_hashes;
   // Orphans may hang on to any block, and grow the tree there: one block at a time.
   const bool single = orphans.size() != 0;
-  const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;  // nothing to note about tiers
+  bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;  // nothing to note about tiers
   const std::size_t most = single ? 1 : hashes.size() - first;
   Ahead ahead(options.shared_engine_hashes ? shared : worker.blocks, worker.hash, hashes.subspan(first, most));
   const Stretch stretch = tree.extend(
@@ -124,6 +123,7 @@ std::size_t PrefixIndex::State::store(std::uint32_t id, const BlockStored& event
         ++counts.rehashed_blocks;
         forget_copies(id, claim.engine_hash);
         release(id, before);
+        fast = fast && tree.slow_of(id) == 0;  // what is left at the old place may be slow
       }
     }
     if (!fast) {
@@ -149,7 +149,7 @@ void PrefixIndex::State::store_shared(std::uint32_t id, const BlockStored& event
     claim.parent_tag = detail::parent_tag(workers[id].hash.hash(before)) & 0xFFFF;
   }
   const bool single = orphans.size() != 0;
-  const bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;
+  bool fast = event.tier == KvTier::kDevice && tree.slow_of(id) == 0;
   Untold untold{stretch.run, stretch.offset, stretch.offset, true};
   const auto tell = [&](std::uint32_t last, std::uint32_t next) {
     hold(id, stretch.run, untold.first, last);
@@ -179,6 +179,7 @@ void PrefixIndex::State::store_shared(std::uint32_t id, const BlockStored& event
       put(id, hashed, claim);
       tell(claim.offset + 1u, claim.offset + 1u);
       release(id, before.holding);
+      fast = fast && tree.slow_of(id) == 0;
     }
     if (!fast && placed) {
       tell(claim.offset + 1u, claim.offset + 1u);

@@ -220,8 +220,8 @@ std::uint32_t RunTree::append(RunId id, Contents contents) {
     reserve(run, std::min(room, kMaxLength));
   }
   std::uint64_t* const to = run.blocks + old_length;
-  for (std::uint32_t i = 0; i < count; ++i) store_relaxed(to[i], contents.lower[i]);
-  for (std::uint32_t i = 0; wide_ && i < count; ++i) store_relaxed(to[run.capacity + i], contents.upper[i]);
+  for (std::uint32_t i = 0; i < count; ++i) store(to[i], contents.lower[i]);
+  for (std::uint32_t i = 0; wide_ && i < count; ++i) store(to[run.capacity + i], contents.upper[i]);
   add_checkpoints(id, old_length, length);
   store(run.length, narrow(length));
   return count;
@@ -261,7 +261,7 @@ void RunTree::add_checkpoints(RunId id, std::uint32_t old_length, std::uint32_t 
       }
     }
     const std::uint64_t after = xxh3_64(std::as_bytes(std::span(segment, 16)), before);
-    store_relaxed(checkpoint(run, k), after);
+    store(checkpoint(run, k), after);
     store(run.last_checkpoint, after);
   }
 }

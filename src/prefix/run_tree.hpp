@@ -19,6 +19,8 @@
 //            - What a lookup holds in its hands is not freed or given another meaning (Reclaimer), so it may be late, but never lost.
 //            - A worker's cutoff in a run is one atomic word. In a cascade through several runs the order is such that at each moment a walk
 //              finds what was true before it or after it: parents lose their holder first, and gain it last.
+//            - Contents are stored with release and loaded with acquire, so that who sees one that came where another was cut off sees the count of
+//              the cut.
 //            - What would put together parts of two moments is counted in Run::changes: in a cascade, between a parent's change and its
 //              children's; when a tail was cut off, before its places are used again; before a jump over a gap, and before slots are used
 //              anew; before and after a change of tiers. unchanged() adds up the counts of the runs on the way; a lookup whose sum is another
@@ -253,7 +255,7 @@ class RunTree {
     return blocks + blocks[-1];
   }
   [[nodiscard]] bool begins_with(const Run& run, Contents contents) const noexcept {
-    return run.first == contents.lower[0] && (!wide_ || load_relaxed(*uppers(run)) == contents.upper[0]);
+    return run.first == contents.lower[0] && (!wide_ || load(*uppers(run)) == contents.upper[0]);
   }
   [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, Contents contents,
                                 std::uint64_t era) const noexcept {
@@ -385,9 +387,11 @@ inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, Conte
     if (last > first) {
       const std::uint64_t* const last_first = blocks - 1 - (wide_ ? 1 : 0);
       const auto own = [last_first, first](std::uint32_t k) {
-        return load_relaxed(last_first[-static_cast<std::ptrdiff_t>(k - first)]);
+        return load(last_first[-static_cast<std::ptrdiff_t>(k - first)]);
       };
-      if ((length == run_length ? last_checkpoint : own(last - 1)) == checkpoints[last - 1]) {
+      // The run's copy of its last checkpoint may be newer or older than its length: that it differs says nothing.
+      if ((length == run_length && last_checkpoint == checkpoints[last - 1]) ||
+          own(last - 1) == checkpoints[last - 1]) {
         same = std::max(same, 16 * last - run.start);
       } else {  // the first checkpoint that differs: all after it do
         std::uint32_t low = first;
@@ -406,13 +410,13 @@ inline std::uint32_t RunTree::match(const Run& run, std::uint32_t changes, Conte
       }
     }
   }
-  while (same < length && load_relaxed(blocks[same]) == wanted[same]) ++same;
+  while (same < length && load(blocks[same]) == wanted[same]) ++same;
   if (!wide_) return same;
   // What is alike in the lower halves and in the checkpoints over them has to be so in the upper halves as well.
   const std::uint64_t* const upper = blocks + blocks[-1];
   const std::uint64_t* const wanted_upper = contents.upper.data() + run.start;
   std::uint32_t verified = 0;
-  while (verified < same && load_relaxed(upper[verified]) == wanted_upper[verified]) ++verified;
+  while (verified < same && load(upper[verified]) == wanted_upper[verified]) ++verified;
   return verified;
 }
 

@@ -317,3 +317,27 @@ TEST_CASE("one table of engine hashes serves all workers, and workers that name 
   CHECK(index.stats().unique_blocks == 0);
   CHECK(index.stats().approximate_bytes < base + 1024);
 }
+
+TEST_CASE("a block that gets another meaning inside an event leaves its tier to the name that stays", "[prefix]") {
+  const bool shared = GENERATE(false, true);
+  const bool at_once = GENERATE(false, true);
+  PrefixIndex index = PrefixIndex::create({.shared_engine_hashes = shared}).value();
+  const WorkerId worker = index.add_worker("w").value();
+  const auto stored = [&](Hashes labels, Hashes contents, std::optional<std::uint64_t> parent, KvTier tier) {
+    REQUIRE(index.apply(BlockStored{worker, 7, parent, labels, contents, tier}).ok());
+  };
+  stored({1}, {10}, {}, KvTier::kDevice);  // Z = [10]
+  stored({2}, {11}, 1, KvTier::kHost);     // A = [10, 11]
+  stored({3}, {11}, 1, KvTier::kDevice);   // B is another name for it
+  if (at_once) {
+    stored({3, 4}, {10, 11}, {}, KvTier::kDevice);  // B = [10] now, D = [10, 11]
+  } else {
+    stored({3}, {10}, {}, KvTier::kDevice);
+    stored({4}, {11}, 3, KvTier::kDevice);
+  }
+  PrefixQuery query(7, 16, 0);
+  REQUIRE(query.extend_contents(Hashes{10, 11}).ok());
+  std::vector<std::uint32_t> depths(PrefixIndex::kTiers);
+  index.find_tiers(query, {}, depths);
+  CHECK(depths == std::vector<std::uint32_t>{2, 2, 2, 2});
+}

@@ -346,3 +346,44 @@ TEST_CASE("P11 what readers get beside a writer was true during their call", "[p
   CHECK(index.stats().unique_blocks == 0);
   CHECK(index.stats().approximate_bytes < base + 1024);
 }
+
+TEST_CASE("P11 a run that grows and is cut does not disturb who holds its beginning", "[prefix][threads]") {
+  const std::size_t more = GENERATE(16u, 256u);
+  constexpr std::uint32_t kHeld = 40;
+  PrefixIndex index = PrefixIndex::create({}).value();
+  const WorkerId a = index.add_worker("a").value();
+  const WorkerId b = index.add_worker("b").value();
+  std::vector<std::uint64_t> hashes(kHeld + more);
+  for (std::size_t i = 0; i < hashes.size(); ++i) hashes[i] = mix64(i + 1);
+  const std::span<const std::uint64_t> all = hashes;
+  for (const WorkerId worker : {a, b}) {
+    const BlockStored stored{worker, kSpace, std::nullopt, all.first(kHeld), all.first(kHeld), KvTier::kDevice};
+    REQUIRE(index.apply(stored).ok());
+  }
+  const BlockStored grows{b, kSpace, hashes[kHeld - 1], all.subspan(kHeld), all.subspan(kHeld), KvTier::kDevice};
+  const BlockRemoved is_cut{b, all.subspan(kHeld), KvTier::kDevice};
+  PrefixQuery query(kSpace, 16, 0);
+  REQUIRE(query.extend_contents(all.first(kHeld)).ok());
+  std::atomic<bool> over = false;
+  std::size_t lookups = 0;
+  std::size_t wrong = 0;
+  std::thread reader([&] {
+    std::vector<std::uint32_t> depths(2);
+    while (!over || lookups < 1000) {
+      index.find_by_worker(query, {}, depths);
+      ++lookups;
+      wrong += depths[0] != kHeld || depths[1] != kHeld;
+    }
+  });
+  bool applied = true;
+  for (int i = 0; i < 4000; ++i) {
+    applied &= index.apply(grows).ok();
+    applied &= index.apply(is_cut).ok();
+    if (i % 16 == 0) std::this_thread::yield();
+  }
+  over = true;
+  reader.join();
+  CHECK(applied);
+  CAPTURE(lookups);
+  CHECK(wrong == 0);
+}

@@ -5,7 +5,8 @@
 //   Use when   engines publish KV events (or the simulator does), or, with expect(), where nobody does: then it is what routing
 //              decisions made so far lead to expect.
 //   Exact      depth(worker) = number of leading blocks of the query that the worker holds now, under any order of stores and
-//              removals: a hole ends the depth and its healing restores it.
+//              removals: a hole ends the depth and its healing restores it. (Where an engine uses a hash for two blocks, with a chance of
+//              2^-16 per such use it is not noticed: docs/prefix-index.md, Limits.)
 //   Cost       find: about six cache lines per run of blocks on the way, no allocation: 0.1 us for 272 blocks. store/remove: O(blocks).
 //              Figures: docs/prefix-index.md.
 //   Source     own. The structure behind it may change, this interface stays.
@@ -131,7 +132,7 @@ class PrefixIndex {
   ///    it may be one that only other workers hold, and this worker then holds that block there. Any other is counted (stats:
   ///    unresolved_stores) and its place is not guessed.
   /// kNotFound for a worker that is not in use, kInvalidArgument for a tier that is none and when hashes and contents differ in
-  /// number and there are contents; then nothing changes.
+  /// number and there are contents, or when there are not as many content_uppers as wide_contents demands; then nothing changes.
   Status apply(const KvEvent& event);
 
   /// The worker gets this prompt and will soon hold its full blocks: until they are stored, evicted or expired they are guesses, and count as
@@ -144,7 +145,8 @@ class PrefixIndex {
   /// of a prompt before its head, so guesses alone never have holes. The blocks of one prompt beyond that capacity are not taken.
   /// `now_ns` is any steady clock of the caller's; a time before an earlier one counts as that one.
   /// Cost: O(runs of the prompt), and a comparison per block. kNotFound for a worker that is not in use, kFailedPrecondition where
-  /// max_expected_blocks is 0, kInvalidArgument for a query under another seed; then nothing changes.
+  /// max_expected_blocks is 0, kInvalidArgument for a query under another seed, of another block size or width; then nothing
+  /// changes.
   Status expect(WorkerId worker, const PrefixQuery& query, std::int64_t now_ns);
   /// Drops guesses that were expected last expected_ttl_ns or longer ago, `max_blocks` at most, and gives their number: less than
   /// `max_blocks` when none is left that is due. Until it is called they count. Cost: O(workers + segments of guesses dropped). Does
@@ -198,7 +200,7 @@ class PrefixIndex {
   /// per (worker, block), or 4 under a name of the shared table and 14 per name. Not while the writer writes.
   [[nodiscard]] std::vector<std::byte> dump() const;
   /// The index that was dumped: every later call does to it and answers what it does to the original, but for approximate_bytes.
-  /// kFailedPrecondition names the option that differs: block_tokens, seed and shared_engine_hashes must be equal, max_workers,
+  /// kFailedPrecondition names the option that differs: block_tokens, seed, shared_engine_hashes, count_copies and wide_contents must be equal, max_workers,
   /// max_orphan_blocks and max_expected_blocks large enough for what is there. kInvalidArgument "byte 17: ..." for bytes that no dump has, and
   /// as create() does. Any bytes are safe: memory stays below max_workers workers and 64 times the bytes.
   static Result<PrefixIndex> load(std::span<const std::byte> bytes, const PrefixIndexOptions& options);
