@@ -20,11 +20,11 @@ std::uint64_t elapsed(Time from, Time to) noexcept {
   return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
 }
 
-void add(Load& sum, const Load& load) noexcept {
+void add(LoadSums& sum, const LoadSums& load) noexcept {
   for (std::size_t i = 0; i < kLoadQuantityCount; ++i) sum.values[i] += load.values[i];
 }
 
-void subtract(Load& sum, const Load& load) noexcept {
+void subtract(LoadSums& sum, const LoadSums& load) noexcept {
   for (std::size_t i = 0; i < kLoadQuantityCount; ++i) sum.values[i] -= load.values[i];
 }
 
@@ -176,7 +176,7 @@ Result<Ticket> LoadLedger::book(LedgerEndpoint endpoint, const BookedRequest& re
   if (target->first_later == kNone) target->first_later = slot;
   append_idle(slot);
 
-  const Load load = load_of(record);
+  const LoadSums load = load_of(record);
   add(target->own, load);
   add(target->later, load);
   ++in_flight_;
@@ -245,14 +245,14 @@ Result<SampleOutcome> LoadLedger::merge_sample(LedgerEndpoint endpoint, const Lo
   return SampleOutcome::kMerged;
 }
 
-Load LoadLedger::own(LedgerEndpoint endpoint) const noexcept {
+LoadSums LoadLedger::own(LedgerEndpoint endpoint) const noexcept {
   const EndpointRecord* const found = find(endpoint);
-  return found == nullptr ? Load() : found->own;
+  return found == nullptr ? LoadSums() : found->own;
 }
 
-Load LoadLedger::later(LedgerEndpoint endpoint) const noexcept {
+LoadSums LoadLedger::later(LedgerEndpoint endpoint) const noexcept {
   const EndpointRecord* const found = find(endpoint);
-  return found == nullptr ? Load() : found->later;
+  return found == nullptr ? LoadSums() : found->later;
 }
 
 Time LoadLedger::sampled_ns(LedgerEndpoint endpoint) const noexcept {
@@ -285,9 +285,9 @@ std::size_t LoadLedger::heap_bytes() const noexcept {
   return records_.capacity() * sizeof(Record) + endpoints_.capacity() * sizeof(EndpointRecord);
 }
 
-Load LoadLedger::load_of(const Record& record) noexcept {
+LoadSums LoadLedger::load_of(const Record& record) noexcept {
   static_assert(sizeof(Record) == 64 && sizeof(EndpointRecord) == 184, "the head of the header says so");
-  Load load;
+  LoadSums load;
   load[LoadQuantity::kRequests] = 1;
   if (!record.prefilled) {
     load[LoadQuantity::kPrefillRequests] = 1;
@@ -351,10 +351,10 @@ void LoadLedger::unlink_idle(std::uint32_t slot) noexcept {
 
 void LoadLedger::change(Record& record, std::int32_t produced_tokens) noexcept {
   EndpointRecord& endpoint = endpoints_[record.endpoint];
-  const Load before = load_of(record);
+  const LoadSums before = load_of(record);
   record.prefilled = true;
   record.produced_tokens = produced_tokens;
-  const Load after = load_of(record);
+  const LoadSums after = load_of(record);
   subtract(endpoint.own, before);
   add(endpoint.own, after);
   if (record.covered) return;
@@ -365,7 +365,7 @@ void LoadLedger::change(Record& record, std::int32_t produced_tokens) noexcept {
 void LoadLedger::free_ticket(std::uint32_t slot) noexcept {
   Record& record = records_[slot];
   EndpointRecord& endpoint = endpoints_[record.endpoint];
-  const Load load = load_of(record);
+  const LoadSums load = load_of(record);
   subtract(endpoint.own, load);
   if (!record.covered) subtract(endpoint.later, load);
   if (endpoint.first_later == slot) endpoint.first_later = record.endpoint_next;

@@ -291,8 +291,8 @@ TEST_CASE("a load ledger equals plain maps after every step", "[route][ledger][p
       LoadLedger fork = ledger;  // a fork goes its own way
       for (const Ticket& ticket : tickets) fork.release(ticket, RequestEnd::kFailed, at);
       REQUIRE(fork.in_flight() == 0);
-      for (const auto& [name, handle] : handles) REQUIRE(fork.own(handle) == Load());
-      for (const auto& [name, handle] : handles) REQUIRE(fork.later(handle) == Load());
+      for (const auto& [name, handle] : handles) REQUIRE(fork.own(handle) == LoadSums());
+      for (const auto& [name, handle] : handles) REQUIRE(fork.later(handle) == LoadSums());
     }
 
     const LedgerCounts expected{model.booked,  model.done,  model.failed, model.expired,
@@ -342,24 +342,24 @@ TEST_CASE("a ticket's place given to another request does not make the old ticke
   CHECK(ledger.release(Ticket{}, RequestEnd::kDone, 4) == TicketOutcome::kStale);
   CHECK(ledger.release(Ticket{second.generation, second.slot + 1}, RequestEnd::kDone, 4) == TicketOutcome::kStale);
   CHECK(ledger.counts().stale == 6);
-  CHECK(ledger.own(endpoint) == Load{{1, 1, 100, 60, 20, 120}});
+  CHECK(ledger.own(endpoint) == LoadSums{{1, 1, 100, 60, 20, 120}});
 }
 
 TEST_CASE("the life of a request, in its endpoint's sums", "[route][ledger]") {
   LoadLedger ledger = make_ledger();
   const LedgerEndpoint endpoint = add(ledger, 0);
   const Ticket ticket = book(ledger, endpoint, 1);
-  CHECK(ledger.own(endpoint) == Load{{1, 1, 100, 60, 20, 120}});
+  CHECK(ledger.own(endpoint) == LoadSums{{1, 1, 100, 60, 20, 120}});
   CHECK(ledger.first_token(ticket, 2) == TicketOutcome::kApplied);
-  CHECK(ledger.own(endpoint) == Load{{1, 0, 0, 0, 20, 120}});
+  CHECK(ledger.own(endpoint) == LoadSums{{1, 0, 0, 0, 20, 120}});
   CHECK(ledger.first_token(ticket, 2) == TicketOutcome::kRepeated);
   CHECK(ledger.progress(ticket, 15, 3) == TicketOutcome::kApplied);
-  CHECK(ledger.own(endpoint) == Load{{1, 0, 0, 0, 5, 120}});
+  CHECK(ledger.own(endpoint) == LoadSums{{1, 0, 0, 0, 5, 120}});
   CHECK(ledger.progress(ticket, 15, 3) == TicketOutcome::kRepeated);
   CHECK(ledger.progress(ticket, 30, 4) == TicketOutcome::kApplied);  // more than reserved
-  CHECK(ledger.own(endpoint) == Load{{1, 0, 0, 0, 0, 130}});
+  CHECK(ledger.own(endpoint) == LoadSums{{1, 0, 0, 0, 0, 130}});
   CHECK(ledger.release(ticket, RequestEnd::kDone, 5) == TicketOutcome::kApplied);
-  CHECK(ledger.own(endpoint) == Load());
+  CHECK(ledger.own(endpoint) == LoadSums());
 }
 
 TEST_CASE("output that comes before the first token was told of is the first token", "[route][ledger]") {
@@ -369,7 +369,7 @@ TEST_CASE("output that comes before the first token was told of is the first tok
   CHECK(ledger.progress(ticket, 0, 2) == TicketOutcome::kRepeated);
   CHECK(ledger.own(endpoint)[LoadQuantity::kPrefillRequests] == 1);
   CHECK(ledger.progress(ticket, 1, 3) == TicketOutcome::kApplied);
-  CHECK(ledger.own(endpoint) == Load{{1, 0, 0, 0, 19, 120}});
+  CHECK(ledger.own(endpoint) == LoadSums{{1, 0, 0, 0, 19, 120}});
 }
 
 TEST_CASE("only bookings later than the sample are added to it", "[route][ledger]") {
@@ -458,7 +458,7 @@ TEST_CASE("an endpoint that restarts drops its tickets and takes no sample from 
   const Ticket kept = book(ledger, two, 3);
   REQUIRE(ledger.merge_sample(one, sample_of(2, 50), 3).ok());
   CHECK(*ledger.restart_endpoint(one, 10) == 2);
-  CHECK(ledger.own(one) == Load());
+  CHECK(ledger.own(one) == LoadSums());
   CHECK(ledger.sampled_ns(one) == kNever);
   CHECK(std::isnan(ledger.estimate(one, LoadQuantity::kRequests, {LoadEstimator::kSample})));
   CHECK(ledger.release(gone, RequestEnd::kDone, 11) == TicketOutcome::kStale);
@@ -479,7 +479,7 @@ TEST_CASE("an endpoint that restarts drops its tickets and takes no sample from 
   CHECK(ledger.has(three));
   CHECK_FALSE(ledger.has(one));
   CHECK_FALSE(ledger.has(LedgerEndpoint{}));
-  CHECK(ledger.own(three) == Load());
+  CHECK(ledger.own(three) == LoadSums());
 }
 
 TEST_CASE("tickets that nobody released are expired after silence, not after age", "[route][ledger]") {
@@ -500,7 +500,7 @@ TEST_CASE("tickets that nobody released are expired after silence, not after age
   CHECK(ledger.expire(2 * kSecond - 1) == 0);
   CHECK(ledger.expire(2 * kSecond) == 2);
   CHECK(ledger.release(next, RequestEnd::kDone, 2 * kSecond) == TicketOutcome::kStale);
-  CHECK(ledger.own(endpoint) == Load());
+  CHECK(ledger.own(endpoint) == LoadSums());
 }
 
 TEST_CASE("time only moves forward", "[route][ledger]") {
@@ -511,14 +511,14 @@ TEST_CASE("time only moves forward", "[route][ledger]") {
   CHECK(ledger.now_ns() == 100);
   CHECK(ledger.counts().clock_behind == 1);
   REQUIRE(*ledger.merge_sample(endpoint, sample_of(100, 1), 60) == SampleOutcome::kMerged);
-  CHECK(ledger.later(endpoint) == Load());
+  CHECK(ledger.later(endpoint) == LoadSums());
   // From one end of time to the other.
   LoadLedger wide = make_ledger();
   const LedgerEndpoint far = add(wide, kNever);
   book(wide, far, kNever);
   constexpr Time kEnd = std::numeric_limits<Time>::max();
   REQUIRE(*wide.merge_sample(far, sample_of(kEnd, 1), kEnd) == SampleOutcome::kMerged);
-  CHECK(wide.later(far) == Load());
+  CHECK(wide.later(far) == LoadSums());
   CHECK(wide.expire(kEnd) == 1);
 }
 
@@ -560,7 +560,7 @@ TEST_CASE("bad input to a load ledger names every field and changes nothing", "[
 
   CHECK(ledger.now_ns() == 0);
   CHECK(ledger.counts() == LedgerCounts());
-  CHECK(ledger.own(endpoint) == Load());
+  CHECK(ledger.own(endpoint) == LoadSums());
   CHECK(ledger.sampled_ns(endpoint) == kNever);
 }
 

@@ -52,14 +52,14 @@ inline constexpr std::array<std::string_view, kLoadQuantityCount> kLoadQuantitie
     "requests", "prefill_requests", "prompt_tokens", "uncached_tokens", "output_tokens", "kv_tokens"};
 
 /// A sum over tickets, by quantity; never negative.
-struct Load {
+struct LoadSums {
   std::array<std::int64_t, kLoadQuantityCount> values{};
 
   [[nodiscard]] std::int64_t operator[](LoadQuantity quantity) const noexcept {
     return values[static_cast<std::size_t>(quantity)];
   }
   std::int64_t& operator[](LoadQuantity quantity) noexcept { return values[static_cast<std::size_t>(quantity)]; }
-  friend bool operator==(const Load&, const Load&) = default;
+  friend bool operator==(const LoadSums&, const LoadSums&) = default;
 };
 
 /// An endpoint of a ledger; not its position in a pool, which changes with the pool. Default-constructed: none.
@@ -198,9 +198,9 @@ class LoadLedger {
   [[nodiscard]] Time now_ns() const noexcept { return now_ns_; }
   [[nodiscard]] bool has(LedgerEndpoint endpoint) const noexcept { return find(endpoint) != nullptr; }
   /// Bookings in flight; zeros when there is no such endpoint.
-  [[nodiscard]] Load own(LedgerEndpoint endpoint) const noexcept;
+  [[nodiscard]] LoadSums own(LedgerEndpoint endpoint) const noexcept;
   /// Of these, later than the sample at hand; all without a sample.
-  [[nodiscard]] Load later(LedgerEndpoint endpoint) const noexcept;
+  [[nodiscard]] LoadSums later(LedgerEndpoint endpoint) const noexcept;
   /// kNever without a sample, or without such an endpoint. Estimates do not judge its age.
   [[nodiscard]] Time sampled_ns(LedgerEndpoint endpoint) const noexcept;
   /// kNotReported: missing, see LoadEstimator, or no such endpoint. Exact up to 2^53.
@@ -231,8 +231,8 @@ class LoadLedger {
     bool covered = false;  // by the endpoint's sample
   };
   struct EndpointRecord {
-    Load own;
-    Load later;
+    LoadSums own;
+    LoadSums later;
     LoadSample sample;
     Time started_ns = 0;
     std::uint32_t generation = 0;
@@ -244,7 +244,7 @@ class LoadLedger {
 
   explicit LoadLedger(const LoadLedgerOptions& options) noexcept : options_(options) {}
 
-  [[nodiscard]] static Load load_of(const Record& record) noexcept;
+  [[nodiscard]] static LoadSums load_of(const Record& record) noexcept;
   [[nodiscard]] const EndpointRecord* find(LedgerEndpoint endpoint) const noexcept;
   [[nodiscard]] EndpointRecord* find(LedgerEndpoint endpoint) noexcept;
   [[nodiscard]] Record* find(Ticket ticket) noexcept;
