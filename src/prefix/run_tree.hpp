@@ -257,27 +257,29 @@ class RunTree {
   [[nodiscard]] bool begins_with(const Run& run, Contents contents) const noexcept {
     return run.first == contents.lower[0] && (!wide_ || load(*uppers(run)) == contents.upper[0]);
   }
-  [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, Contents contents,
-                                std::uint64_t era) const noexcept {
+  /// The run under an edge's hash for which is_it(run) holds, of those of `era`, or kNoRun.
+  template <class IsIt>
+  [[nodiscard]] RunId find_run(std::uint64_t hash, std::uint64_t era, IsIt&& is_it) const noexcept {
     const auto edge = edges_.read(hash, [&](const Edge& one) {
       if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
       const Run* const run = peek(one.run, era);
       if (run == nullptr) return false;
       __builtin_prefetch(run->few);
-      return run->namespace_key == namespace_key && run->parent == kNoRun && begins_with(*run, contents);
+      return is_it(*run);
     });
     return edge ? edge->run : kNoRun;
   }
+  [[nodiscard]] RunId find_root(std::uint64_t hash, std::uint64_t namespace_key, Contents contents,
+                                std::uint64_t era) const noexcept {
+    return find_run(hash, era, [&](const Run& run) {
+      return run.namespace_key == namespace_key && run.parent == kNoRun && begins_with(run, contents);
+    });
+  }
   [[nodiscard]] RunId find_child(std::uint64_t hash, RunId parent, std::uint32_t offset, Contents contents,
                                  std::uint64_t era) const noexcept {
-    const auto edge = edges_.read(hash, [&](const Edge& one) {
-      if (one.upper_hash != static_cast<std::uint32_t>(hash >> 32)) return false;
-      const Run* const run = peek(one.run, era);
-      if (run == nullptr) return false;
-      __builtin_prefetch(run->few);
-      return run->parent == parent && run->parent_offset == offset && begins_with(*run, contents);
+    return find_run(hash, era, [&](const Run& run) {
+      return run.parent == parent && run.parent_offset == offset && begins_with(run, contents);
     });
-    return edge ? edge->run : kNoRun;
   }
   [[nodiscard]] std::uint32_t match(const Run& run, std::uint32_t changes, Contents contents,
                                     const std::uint64_t* checkpoints) const noexcept;

@@ -141,7 +141,7 @@ class History {
 
 class Writer {
  public:
-  Writer(PrefixIndex& index, const History& history) : index_(index), history_(history) {
+  explicit Writer(PrefixIndex& index) : index_(index) {
     for (std::size_t i = 0; i < kWorkers; ++i) REQUIRE(add(i).value == i);
     noise_ = index.add_worker("noise").value();
   }
@@ -198,7 +198,6 @@ class Writer {
   }
 
   PrefixIndex& index_;
-  const History& history_;
   WorkerId noise_;
   std::mt19937_64 random_{7};
 };
@@ -310,7 +309,7 @@ TEST_CASE("P11 what readers get beside a writer was true during their call", "[p
   const History history(seed, kOperations, seed > 4);
   PrefixIndex index = PrefixIndex::create({.max_workers = 16, .shared_engine_hashes = shared}).value();
   const std::uint64_t base = index.stats().approximate_bytes;
-  Writer writer(index, history);
+  Writer writer(index);
   Progress progress;
   Counts counts[kReaders];
   std::vector<std::thread> readers;
