@@ -132,7 +132,25 @@ typedef enum kthena_signal {
   KTHENA_SIGNAL_TTFT_S = 3,    /* mean time to first token since the scrape before, seconds; 0: none finished */
   KTHENA_SIGNAL_TPOT_S = 4,    /* mean time per output token since the scrape before, seconds; 0: none finished */
   KTHENA_SIGNAL_IN_FLIGHT = 5, /* requests this router sent and that have not ended */
-  KTHENA_SIGNAL_COUNT = 6
+  /* the router's own bookings too: of those in flight */
+  KTHENA_SIGNAL_PREFILL_REQUESTS = 6, /* without a first token */
+  KTHENA_SIGNAL_PREFILL_TOKENS = 7,   /* their prompt tokens */
+  KTHENA_SIGNAL_UNCACHED_TOKENS = 8,  /* of these, not in the endpoint's cache when they were sent */
+  KTHENA_SIGNAL_OUTPUT_TOKENS = 9,    /* reserved for answers and not produced yet */
+  KTHENA_SIGNAL_KV_TOKENS = 10,       /* prompts and answers of all in flight */
+  /* what the endpoint can do: facts, or learned */
+  KTHENA_SIGNAL_KV_CAPACITY_TOKENS = 11, /* tokens its KV memory holds */
+  KTHENA_SIGNAL_PREFILL_TPS = 12,        /* prompt tokens it computes in a second when it does nothing else */
+  KTHENA_SIGNAL_DECODE_TPS = 13,         /* answer tokens it makes in a second with a usual batch */
+  KTHENA_SIGNAL_MAX_RUNNING = 14,        /* requests its batch holds at most */
+  KTHENA_SIGNAL_MAX_ADAPTERS = 15,       /* adapters (LoRA) that may run at once */
+  KTHENA_SIGNAL_CONTEXT_MIN_TOKENS = 16, /* shortest and longest request that it is meant for */
+  KTHENA_SIGNAL_CONTEXT_MAX_TOKENS = 17,
+  /* what the router remembers */
+  KTHENA_SIGNAL_HELD_BLOCKS = 18, /* blocks that it holds by the router's prefix index */
+  KTHENA_SIGNAL_COLD_TURN = 19,   /* sequence of the last request without a hit that was sent there */
+  KTHENA_SIGNAL_READY_AT_S = 20,  /* when it became ready, seconds on the clock of now_ns */
+  KTHENA_SIGNAL_COUNT = 21
 } kthena_signal;
 
 typedef struct kthena_pool kthena_pool;

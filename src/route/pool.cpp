@@ -4,6 +4,7 @@
 #include "kthena/route/pool.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <map>
 #include <numeric>
 #include <set>
@@ -17,7 +18,10 @@ std::string fault_of(Signal signal, double value) {
   if (!(value - value == 0)) return "must be a finite number";
   if (value < 0) return "must not be negative";
   if (value > info(signal).maximum) {
-    return signal == Signal::kKvUsage ? "must not exceed 1: it is a share, not per cent" : "must not exceed 1e9";
+    if (signal == Signal::kKvUsage) return "must not exceed 1: it is a share, not per cent";
+    char text[48];
+    std::snprintf(text, sizeof text, "must not exceed %g", info(signal).maximum);
+    return text;
   }
   return {};
 }
@@ -34,7 +38,9 @@ PoolSnapshot::PoolSnapshot(const PoolSnapshot& other)
       sampled_(other.sampled_),
       model_names_(other.model_names_),
       model_offsets_(other.model_offsets_),
-      model_ids_(other.model_ids_) {
+      model_ids_(other.model_ids_),
+      model_waiting_(other.model_waiting_),
+      places_(other.places_) {
   rebind();
 }
 
@@ -47,6 +53,8 @@ PoolSnapshot::PoolSnapshot(PoolSnapshot&& other) noexcept
       model_name_views_(std::move(other.model_name_views_)),
       model_offsets_(std::move(other.model_offsets_)),
       model_ids_(std::move(other.model_ids_)),
+      model_waiting_(std::move(other.model_waiting_)),
+      places_(std::move(other.places_)),
       view_(other.view_) {
   other.ids_.clear();
   other.view_ = {};
@@ -67,6 +75,8 @@ PoolSnapshot& PoolSnapshot::operator=(PoolSnapshot&& other) noexcept {
   model_name_views_ = std::move(other.model_name_views_);
   model_offsets_ = std::move(other.model_offsets_);
   model_ids_ = std::move(other.model_ids_);
+  model_waiting_ = std::move(other.model_waiting_);
+  places_ = std::move(other.places_);
   view_ = other.view_;  // vectors keep their memory when moved, so the pointers stay right
   other.ids_.clear();
   other.view_ = {};
@@ -85,6 +95,9 @@ void PoolSnapshot::rebind() {
   view_.model_names = model_name_views_;
   view_.model_offsets = model_offsets_.empty() ? nullptr : model_offsets_.data();
   view_.model_ids = model_ids_.data();
+  view_.model_waiting = model_waiting_.empty() ? nullptr : model_waiting_.data();
+  for (std::size_t level = 0; level < kPlaceLevels; ++level)
+    view_.places[level] = places_[level].empty() ? nullptr : places_[level].data();
 }
 
 EndpointIndex PoolSnapshot::find(std::string_view id) const noexcept {
@@ -104,7 +117,7 @@ std::vector<std::string_view> PoolSnapshot::models(EndpointIndex endpoint) const
   std::vector<std::string_view> names;
   if (endpoint.value >= size() || model_offsets_.empty()) return names;
   for (std::uint32_t k = model_offsets_[endpoint.value]; k < model_offsets_[endpoint.value + 1]; ++k)
-    names.push_back(model_name_views_[model_ids_[k]]);
+    if (model_waiting_.empty() || model_waiting_[k] == 0) names.push_back(model_name_views_[model_ids_[k]]);
   return names;
 }
 
@@ -187,6 +200,10 @@ Faults PoolBuilder::find_faults() const {
     for (std::size_t m = 0; m < row.models.size(); ++m)
       if (!names.insert(row.models[m]).second)
         faults.add(path + ".models[" + std::to_string(m) + "]", "\"" + row.models[m] + "\" is listed twice");
+    for (std::size_t m = 0; m < row.waiting_models.size(); ++m)
+      if (!names.insert(row.waiting_models[m]).second)
+        faults.add(path + ".waiting_models[" + std::to_string(m) + "]",
+                   "\"" + row.waiting_models[m] + "\" is listed twice");
   }
   if (rows_.size() >= EndpointIndex::kNone) faults.add("endpoints", "too many");
   return faults;
@@ -217,18 +234,41 @@ Result<PoolSnapshot> PoolBuilder::build() const {
     }
   }
   std::set<std::string_view> names;
-  for (const Endpoint& row : rows_) names.insert(row.models.begin(), row.models.end());
+  bool any_waits = false;
+  for (const Endpoint& row : rows_) {
+    names.insert(row.models.begin(), row.models.end());
+    names.insert(row.waiting_models.begin(), row.waiting_models.end());
+    any_waits = any_waits || !row.waiting_models.empty();
+  }
   pool.model_names_.assign(names.begin(), names.end());
   if (!names.empty()) {
     pool.model_offsets_.push_back(0);
+    std::vector<std::pair<std::uint32_t, std::uint8_t>> ids;
     for (const std::uint32_t at : order) {
-      const std::size_t first = pool.model_ids_.size();
-      for (const std::string& model : rows_[at].models) {
-        const auto name = std::lower_bound(pool.model_names_.begin(), pool.model_names_.end(), model);
-        pool.model_ids_.push_back(static_cast<std::uint32_t>(name - pool.model_names_.begin()));
+      ids.clear();
+      const auto add = [&](const std::vector<std::string>& models, std::uint8_t waits) {
+        for (const std::string& model : models) {
+          const auto name = std::lower_bound(pool.model_names_.begin(), pool.model_names_.end(), model);
+          ids.emplace_back(static_cast<std::uint32_t>(name - pool.model_names_.begin()), waits);
+        }
+      };
+      add(rows_[at].models, 0);
+      add(rows_[at].waiting_models, 1);
+      std::sort(ids.begin(), ids.end());
+      for (const auto& [id, waits] : ids) {
+        pool.model_ids_.push_back(id);
+        if (any_waits) pool.model_waiting_.push_back(waits);
       }
-      std::sort(pool.model_ids_.begin() + static_cast<std::ptrdiff_t>(first), pool.model_ids_.end());
       pool.model_offsets_.push_back(static_cast<std::uint32_t>(pool.model_ids_.size()));
+    }
+  }
+  for (std::size_t level = 0; level < kPlaceLevels; ++level) {
+    const bool known =
+        std::any_of(rows_.begin(), rows_.end(), [level](const Endpoint& row) { return !row.place[level].empty(); });
+    if (!known) continue;
+    for (const std::uint32_t at : order) {
+      const std::string& name = rows_[at].place[level];
+      pool.places_[level].push_back(name.empty() ? 0 : hash_id(name));
     }
   }
   pool.rebind();

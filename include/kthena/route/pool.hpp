@@ -23,6 +23,7 @@
 #include "kthena/base/ids.hpp"
 #include "kthena/base/status.hpp"
 #include "kthena/base/time.hpp"
+#include "kthena/route/place.hpp"
 #include "kthena/route/signal.hpp"
 
 namespace kthena::route {
@@ -36,6 +37,9 @@ struct PoolView {
   std::span<const std::string_view> model_names;     ///< sorted, without repeats
   const std::uint32_t* model_offsets = nullptr;      ///< size + 1, or null: nobody says what it serves
   const std::uint32_t* model_ids = nullptr;          ///< positions in model_names, ascending per endpoint
+  const std::uint8_t* model_waiting = nullptr;  ///< by place in model_ids: 1 for Endpoint::waiting_models; null: none
+  std::array<const std::uint64_t*, kPlaceLevels>
+      places{};  ///< hash_id of the names in Place, 0 where not known; null: nobody says
 };
 
 /// One signal of one endpoint.
@@ -49,6 +53,9 @@ struct Endpoint {
   std::string id{};                                           ///< unique, not empty
   std::array<std::optional<Sample>, kSignalCount> signals{};  ///< by Signal; nullopt: never sampled
   std::vector<std::string> models{};                          ///< served model and adapter names; any order
+  std::vector<std::string>
+      waiting_models{};  ///< adapters that requests wait for and that are not loaded; none in `models`
+  Place place{};
 
   Endpoint& set(Signal signal, double value, Time sampled_ns = kNever) {
     signals[static_cast<std::size_t>(signal)] = Sample{value, sampled_ns};
@@ -76,7 +83,7 @@ class PoolSnapshot {
   [[nodiscard]] EndpointIndex find(std::string_view id) const noexcept;
   /// Nullopt when it was never sampled.
   [[nodiscard]] std::optional<Sample> sample(EndpointIndex endpoint, Signal signal) const noexcept;
-  /// Names of what the endpoint serves, ascending.
+  /// Names of what the endpoint serves, ascending; those of waiting_models are not among them.
   [[nodiscard]] std::vector<std::string_view> models(EndpointIndex endpoint) const;
 
   /// Replaces a whole column: `values` in pool order, kMissing (NaN) where not sampled, otherwise finite and in range; one sample time
@@ -104,6 +111,8 @@ class PoolSnapshot {
   std::vector<std::string_view> model_name_views_;
   std::vector<std::uint32_t> model_offsets_;
   std::vector<std::uint32_t> model_ids_;
+  std::vector<std::uint8_t> model_waiting_;                      // empty: none waits
+  std::array<std::vector<std::uint64_t>, kPlaceLevels> places_;  // empty: nobody says
   PoolView view_;
 };
 

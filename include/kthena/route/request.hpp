@@ -3,12 +3,14 @@
 // Request: what a routing decision may know about the request. All views are borrowed for the call.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "kthena/base/hash.hpp"
 #include "kthena/base/time.hpp"
+#include "kthena/route/place.hpp"
 
 namespace kthena::route {
 
@@ -22,6 +24,11 @@ struct PrefixMatch {
   /// Full blocks of the prompt, as PrefixQuery::size_blocks(); depths above it count as it. Kthena counts a last partial block too:
   /// docs/policies.md.
   std::uint32_t total_blocks = 0;
+  /// Tokens per block; 0: prompt_tokens / total_blocks. Read by parts that count tokens.
+  std::uint32_t block_tokens = 0;
+  /// Leading blocks held in host memory or faster, and on disk or faster; each one per endpoint, at least depth_blocks; empty: not known.
+  std::span<const std::uint32_t> host_depth_blocks{};
+  std::span<const std::uint32_t> disk_depth_blocks{};
 };
 
 struct Request {
@@ -29,7 +36,7 @@ struct Request {
   std::string_view id{};
   /// Model or adapter the client asked for; read by the filter lora-affinity alone.
   std::string_view model{};
-  /// For logs and later policies; no part reads it yet.
+  /// Tokens of the prompt; 0: not known.
   std::uint32_t prompt_tokens = 0;
   /// From an index of what engines hold; read by kvcache-aware.
   PrefixMatch prefix{};
@@ -41,6 +48,15 @@ struct Request {
   Time now_ns = 0;
   /// The router's; secret where clients must not steer ties. Not related to the seed of an index.
   std::uint64_t seed = 0;
+  /// Tokens that the answer is expected or allowed to have; 0: not known.
+  std::uint32_t output_tokens = 0;
+  /// What is to be kept together: a conversation, a user; empty: nothing.
+  std::string_view session{};
+  /// Names of the place to be near to, by PlaceLevel (a peer's, a client's); empty: not known.
+  std::array<std::string_view, kPlaceLevels> near{};
+  /// What the client was promised, seconds; 0: nothing.
+  double slo_ttft_s = 0;
+  double slo_tpot_s = 0;
 };
 
 /// The key of a request for ties and random choices: requests with equal id, sequence and seed decide alike.

@@ -79,7 +79,7 @@ class ScoreContext {
   Workspace* workspace_ = nullptr;
   std::size_t size_ = 0;
   bool all_ = true;
-  mutable std::uint32_t gathered_ = 0;  // bits: signals; kSignalCount + slot: depths; 31: keys
+  mutable std::uint64_t gathered_ = 0;  // bits: signals; kSignalCount + slot: depths; 63: keys
 };
 
 /// Drops endpoints. `filter` sets keep[i] = 0 for endpoint i of the pool and never sets 1; it looks at endpoints one by one, so the
@@ -143,8 +143,8 @@ inline std::span<const double> ScoreContext::column(Signal signal) const noexcep
   if (source == nullptr) return {workspace_->missing_.data(), size_};
   if (all_) return {source, size_};
   double* out = workspace_->gathered_[slot].data();
-  if ((gathered_ & (1u << slot)) == 0) {
-    gathered_ |= 1u << slot;
+  if ((gathered_ & (1ull << slot)) == 0) {
+    gathered_ |= 1ull << slot;
     const std::uint32_t* from = workspace_->candidates_.data();
     for (std::size_t i = 0; i < size_; ++i) out[i] = source[from[i]];
   }
@@ -154,8 +154,8 @@ inline std::span<const double> ScoreContext::column(Signal signal) const noexcep
 inline std::span<const std::uint64_t> ScoreContext::keys() const noexcept {
   if (all_) return {view_->keys, size_};
   std::uint64_t* out = workspace_->keys_.data();
-  if ((gathered_ & (1u << 31)) == 0) {
-    gathered_ |= 1u << 31;
+  if ((gathered_ & (1ull << 63)) == 0) {
+    gathered_ |= 1ull << 63;
     for (std::size_t i = 0; i < size_; ++i) out[i] = view_->keys[workspace_->candidates_[i]];
   }
   return {out, size_};
@@ -165,7 +165,7 @@ inline std::span<const std::uint32_t> ScoreContext::depths(std::size_t slot, con
   if (match.depth_blocks.size() != view_->size) return {workspace_->no_depths_.data(), size_};
   if (all_) return match.depth_blocks.first(size_);
   std::uint32_t* out = workspace_->depths_[slot].data();
-  const std::uint32_t bit = 1u << (kSignalCount + slot);
+  const std::uint64_t bit = 1ull << (kSignalCount + slot);
   if ((gathered_ & bit) == 0) {
     gathered_ |= bit;
     for (std::size_t i = 0; i < size_; ++i) out[i] = match.depth_blocks[workspace_->candidates_[i]];

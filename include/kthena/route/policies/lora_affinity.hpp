@@ -35,7 +35,9 @@ class LoraAffinity {
     for (std::size_t i = 0; i < keep.size(); ++i) {
       std::uint8_t serves = 0;
       for (std::uint32_t k = view.model_offsets[i]; k < view.model_offsets[i + 1]; ++k)
-        serves = static_cast<std::uint8_t>(serves | static_cast<std::uint8_t>(view.model_ids[k] == wanted));
+        serves = static_cast<std::uint8_t>(
+            serves | static_cast<std::uint8_t>(view.model_ids[k] == wanted &&
+                                               (view.model_waiting == nullptr || view.model_waiting[k] == 0)));
       keep[i] = static_cast<std::uint8_t>(keep[i] & serves);
     }
   }
