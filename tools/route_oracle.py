@@ -27,7 +27,6 @@ MASK = (1 << 64) - 1
 
 Json = Any
 Score = float | None  # None: the scorer abstains
-Match = tuple[int, dict[str, int]]  # blocks of the prompt, blocks held by endpoint id
 
 
 # ---------------------------------------------------------------- hashes
@@ -62,6 +61,8 @@ class Endpoint:
     id: str
     signals: dict[str, float]  # only those that were sampled
     models: list[str]
+    waiting_models: list[str] = field(default_factory=list)
+    place: dict[str, str] = field(default_factory=dict)  # by level; only those that are known
 
 
 @dataclass
@@ -80,6 +81,15 @@ class Policy:
 
 
 @dataclass
+class Match:
+    total: int  # blocks of the prompt
+    depths: dict[str, int]  # blocks held, by endpoint id
+    block_tokens: int = 0
+    host: dict[str, int] | None = None  # the same in host memory or faster, on disk or faster; None: not known
+    disk: dict[str, int] | None = None
+
+
+@dataclass
 class Case:
     endpoints: list[Endpoint]  # by id
     policy: Policy
@@ -88,9 +98,40 @@ class Case:
     sequence: int
     prefix: Match | None  # None: nothing is known
     history: Match | None
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    session: str = ""
+    near: dict[str, str] = field(default_factory=dict)
+    slo_ttft_s: float = 0.0
+    slo_tpot_s: float = 0.0
+    now_ns: int = 0
+    seed: int = 0
 
 
-SIGNALS = ("running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight")
+SIGNALS = (
+    "running",
+    "waiting",
+    "kv_usage",
+    "ttft_s",
+    "tpot_s",
+    "in_flight",
+    "prefill_requests",
+    "prefill_tokens",
+    "uncached_tokens",
+    "output_tokens",
+    "kv_tokens",
+    "kv_capacity_tokens",
+    "prefill_tps",
+    "decode_tps",
+    "max_running",
+    "max_adapters",
+    "context_min_tokens",
+    "context_max_tokens",
+    "held_blocks",
+    "cold_turn",
+    "ready_at_s",
+)
+LEVELS = ("host", "rack", "zone", "region")
 
 # A Go router reads 0 where nothing was scraped, so the presets that stand for one say so.
 LEAST_REQUEST = {"name": "least-request", "options": {"missing_requests": 0}}
@@ -138,13 +179,39 @@ def read_endpoint(document: Json) -> Endpoint:
             sample = sample["value"]
         if sample is not None:
             signals[name] = float(sample)
-    return Endpoint(document["id"], signals, document.get("models", []))
+    return Endpoint(
+        document["id"],
+        signals,
+        document.get("models") or [],
+        document.get("waiting_models") or [],
+        read_place(document.get("place")),
+    )
+
+
+def read_place(document: Json) -> dict[str, str]:
+    """Names by level; an empty one is not known."""
+    return {level: document[level] for level in LEVELS if document and document.get(level)}
 
 
 def read_match(document: Json) -> Match | None:
     if document is None:
         return None
-    return document.get("total_blocks") or 0, document.get("depth_blocks") or {}
+    return Match(
+        document.get("total_blocks") or 0,
+        document.get("depth_blocks") or {},
+        document.get("block_tokens") or 0,
+        document.get("host_depth_blocks"),
+        document.get("disk_depth_blocks"),
+    )
+
+
+def host_depth(match: Match, id: str) -> int:
+    """An endpoint that is not named holds no more there than on the device."""
+    return (match.host or {}).get(id, match.depths.get(id, 0))
+
+
+def disk_depth(match: Match, id: str) -> int:
+    return (match.disk or {}).get(id, host_depth(match, id))
 
 
 def read_case(document: Json) -> Case:
@@ -160,6 +227,14 @@ def read_case(document: Json) -> Case:
         sequence,
         read_match(request.get("prefix")),
         read_match(request.get("history")),
+        request.get("prompt_tokens") or 0,
+        request.get("output_tokens") or 0,
+        request.get("session") or "",
+        read_place(request.get("near")),
+        float(request.get("slo_ttft_s") or 0),
+        float(request.get("slo_tpot_s") or 0),
+        request.get("now_ns") or 0,
+        request.get("seed") or 0,
     )
 
 
@@ -229,9 +304,9 @@ def gpu_usage(part: Part, candidates: list[Endpoint]) -> list[Score]:
 
 
 def by_depth(match: Match | None, candidates: list[Endpoint]) -> list[Score]:
-    total, depths = match or (0, {})
-    if total == 0:
+    if match is None or match.total == 0:
         return [0.0 for _ in candidates]
+    total, depths = match.total, match.depths
     return [truncate((min(depths.get(endpoint.id, 0), total) / total) * 100) for endpoint in candidates]
 
 
