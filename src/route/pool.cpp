@@ -21,7 +21,10 @@ std::string fault_of(Signal signal, double value) {
     if (signal == Signal::kKvUsage) return "must not exceed 1: it is a share, not per cent";
     char text[48];
     std::snprintf(text, sizeof text, "must not exceed %g", info(signal).maximum);
-    return text;
+    std::string message = text;  // 1e+09 is written 1e9
+    if (const std::size_t at = message.find("e+"); at != std::string::npos)
+      message.erase(at + 1, message[at + 2] == '0' ? 2 : 1);
+    return message;
   }
   return {};
 }

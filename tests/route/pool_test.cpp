@@ -25,7 +25,11 @@ std::string told(const PoolSnapshot& pool) {
     CHECK(pool.view().keys[i] == hash_id(pool.id({i})));
     for (std::size_t s = 0; s < kSignalCount; ++s) {
       const auto sample = pool.sample({i}, static_cast<Signal>(s));
-      text += sample ? " " + std::to_string(sample->value) + "@" + std::to_string(sample->sampled_ns) : " -";
+      if (sample) {
+        text += " " + std::to_string(sample->value) + "@" + std::to_string(sample->sampled_ns);
+      } else if (s <= static_cast<std::size_t>(Signal::kInFlight)) {  // of the others only what is there
+        text += " -";
+      }
       const double* column = pool.view().values[s];
       CHECK((column != nullptr && !is_missing(column[i])) == sample.has_value());
       if (sample) CHECK(column[i] == sample->value);

@@ -66,7 +66,7 @@ inline constexpr std::array<SignalInfo, kSignalCount> kSignals = {{
     {"context_min_tokens", 1e9},
     {"context_max_tokens", 1e9},
     {"held_blocks", 1e15},
-    {"cold_turn", 9007199254740992},
+    {"cold_turn", 9e15},
     {"ready_at_s", 1e10},
 }};
 
