@@ -43,6 +43,7 @@ class Workspace {
   std::vector<std::uint64_t> keys_;
   std::vector<double> score_;
   std::vector<double> total_;
+  std::vector<double> scratch_;
 };
 
 /// What scorers and pickers see: the candidates as dense columns 0..size(). When filters dropped nobody the columns are the pool's own.
@@ -60,6 +61,10 @@ class ScoreContext {
   [[nodiscard]] std::span<const std::uint32_t> history_depths() const noexcept { return depths(1, history()); }
   [[nodiscard]] std::uint32_t history_total() const noexcept { return history().total_blocks; }
   [[nodiscard]] const Request& request() const noexcept { return *request_; }
+  /// The whole pool, by endpoint(); for what has no column here.
+  [[nodiscard]] const PoolView& view() const noexcept { return *view_; }
+  /// One number per candidate to write to; its contents are not specified and last for the call.
+  [[nodiscard]] std::span<double> scratch() const noexcept { return {workspace_->scratch_.data(), size_}; }
   [[nodiscard]] std::uint64_t request_key() const noexcept { return request_key_; }
   /// The endpoint behind a candidate.
   [[nodiscard]] EndpointIndex endpoint(std::size_t candidate) const noexcept {
@@ -134,6 +139,7 @@ inline void Workspace::reserve(std::size_t endpoints) {
   keys_.resize(endpoints);
   score_.resize(endpoints);
   total_.resize(endpoints);
+  scratch_.resize(endpoints);
   capacity_ = endpoints;
 }
 
