@@ -59,7 +59,7 @@ std::string element_path(const std::string& path, std::size_t position) {
   return path + "[" + std::to_string(position) + "]";
 }
 
-bool expect_object(const Json& value, const std::string& path, std::initializer_list<std::string_view> known,
+bool expect_object(const Json& value, const std::string& path, std::span<const std::string_view> known,
                    Faults& faults) {
   if (!value.is_object()) {
     wrong_type(value, path.empty() ? "document" : path, "an object", faults);

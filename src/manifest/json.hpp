@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,8 +26,11 @@ std::string member_path(const std::string& path, std::string_view name);
 std::string element_path(const std::string& path, std::size_t position);
 
 /// False and a fault when `value` is not an object; a fault for every member that is not in `known`.
-bool expect_object(const Json& value, const std::string& path, std::initializer_list<std::string_view> known,
-                   Faults& faults);
+bool expect_object(const Json& value, const std::string& path, std::span<const std::string_view> known, Faults& faults);
+inline bool expect_object(const Json& value, const std::string& path, std::initializer_list<std::string_view> known,
+                          Faults& faults) {
+  return expect_object(value, path, std::span(known.begin(), known.size()), faults);
+}
 /// False and a fault when `value` is not an array.
 bool expect_array(const Json& value, const std::string& path, Faults& faults);
 

@@ -1,12 +1,24 @@
 // src/manifest/pool.cpp
 //
 // The JSON form of a pool.
+#include <array>
 #include <utility>
 
 #include "route_reader.hpp"
 
 namespace kthena::manifest {
 namespace {
+
+constexpr auto kEndpointMembers = [] {
+  constexpr std::array kOthers = {std::string_view("id"), std::string_view("models"),
+                                  std::string_view("waiting_models"), std::string_view("place"),
+                                  std::string_view("sampled_ns")};
+  std::array<std::string_view, route::kSignalCount + kOthers.size()> members{};
+  std::size_t count = 0;
+  for (const route::SignalInfo& signal : route::kSignals) members[count++] = signal.name;
+  for (const std::string_view other : kOthers) members[count++] = other;
+  return members;
+}();
 
 void read_signal(const Json& row, route::Signal signal, const std::string& path, Time sampled_ns,
                  route::Endpoint& endpoint, Faults& faults) {
@@ -31,7 +43,32 @@ void read_signal(const Json& row, route::Signal signal, const std::string& path,
                read_integer(*value, "sampled_ns", where, sampled_ns, faults));
 }
 
+std::vector<std::string> read_names(const Json& row, std::string_view name, const std::string& path, Faults& faults) {
+  std::vector<std::string> names;
+  const Json* list = find_member(row, name);
+  const std::string where = member_path(path, name);
+  if (list == nullptr || !expect_array(*list, where, faults)) return names;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    if ((*list)[i].is_string()) {
+      names.push_back((*list)[i].get<std::string>());
+    } else {
+      faults.add(element_path(where, i), "must be a string");
+    }
+  }
+  return names;
+}
+
 }  // namespace
+
+route::Place read_place(const Json& object, std::string_view name, const std::string& path, Faults& faults) {
+  route::Place place;
+  const Json* given = find_member(object, name);
+  const std::string where = member_path(path, name);
+  if (given == nullptr || !expect_object(*given, where, route::kPlaceNames, faults)) return place;
+  for (std::size_t level = 0; level < route::kPlaceLevels; ++level)
+    place[level] = read_string(*given, route::kPlaceNames[level], where, "", faults);
+  return place;
+}
 
 std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string& path, Faults& faults) {
   std::vector<route::Endpoint> endpoints;
@@ -48,10 +85,7 @@ std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string&
     const Json& row = (*list)[i];
     const std::string where = element_path(list_path, i);
     route::Endpoint endpoint;
-    if (!expect_object(
-            row, where,
-            {"id", "running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight", "models", "sampled_ns"},
-            faults)) {
+    if (!expect_object(row, where, kEndpointMembers, faults)) {
       endpoint.id = where;  // stands in, so that no second fault is reported for this row
     } else {
       endpoint.id = read_string(row, "id", where, "", faults);
@@ -59,16 +93,9 @@ std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string&
       const Time sampled_ns = read_integer(row, "sampled_ns", where, 0, faults);
       for (std::size_t s = 0; s < route::kSignalCount; ++s)
         read_signal(row, static_cast<route::Signal>(s), where, sampled_ns, endpoint, faults);
-      if (const Json* models = find_member(row, "models");
-          models != nullptr && expect_array(*models, member_path(where, "models"), faults)) {
-        for (std::size_t m = 0; m < models->size(); ++m) {
-          if ((*models)[m].is_string()) {
-            endpoint.models.push_back((*models)[m].get<std::string>());
-          } else {
-            faults.add(element_path(member_path(where, "models"), m), "must be a string");
-          }
-        }
-      }
+      endpoint.models = read_names(row, "models", where, faults);
+      endpoint.waiting_models = read_names(row, "waiting_models", where, faults);
+      endpoint.place = read_place(row, "place", where, faults);
     }
     endpoints.push_back(endpoint);
     builder.add(std::move(endpoint));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "json.hpp"
@@ -15,6 +16,8 @@ namespace kthena::manifest {
 route::PolicySpec read_policy(const Json& json, const std::string& path, Faults& faults);
 /// Includes what PoolBuilder would complain of.
 std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string& path, Faults& faults);
+/// The member `name`, an object of names by level.
+route::Place read_place(const Json& object, std::string_view name, const std::string& path, Faults& faults);
 /// Without a pool, the one it belongs to being at fault, depths may name any endpoint and are not kept.
 RequestDocument read_request(const Json& json, const route::PoolSnapshot* pool, const std::string& path,
                              Faults& faults);

@@ -4,6 +4,7 @@
 #include "kthena/route/policy.hpp"
 
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -24,20 +25,55 @@ void check_repeats(const Parts& parts, const std::string& path, Faults& faults) 
       faults.add(path + "[" + std::to_string(i) + "].name", "\"" + parts[i].name + "\" is there twice");
 }
 
-Status check_depths(const char* field, const PrefixMatch& match, std::size_t endpoints) {
-  if (match.total_blocks > kMaxBlocks)
-    return invalid_argument(std::string("request.") + field + ".total_blocks: must not exceed 2147483647");
-  if (match.depth_blocks.empty() || match.depth_blocks.size() == endpoints) return {};
-  return invalid_argument(std::string("request.") + field +
-                          ".depth_blocks: " + std::to_string(match.depth_blocks.size()) + " depths for " +
-                          std::to_string(endpoints) + " endpoints");
+/// One tier of a match, and the next faster one that is known.
+struct Tier {
+  const char* name;
+  std::span<const std::uint32_t> depths;
+};
+
+Status refuse(const char* field, const std::string& fault) {
+  return invalid_argument(std::string("request.") + field + fault);
+}
+
+Status check_tier(const char* field, const Tier& tier, const Tier& faster, std::size_t endpoints) {
+  if (tier.depths.empty()) return {};
+  if (tier.depths.size() != endpoints) {
+    return refuse(field, std::string(".") + tier.name + ": " + std::to_string(tier.depths.size()) + " depths for " +
+                             std::to_string(endpoints) + " endpoints");
+  }
+  if (faster.name == nullptr) return {};
+  if (faster.depths.empty()) return refuse(field, std::string(".") + tier.name + ": needs depth_blocks beside it");
+  for (std::size_t i = 0; i < endpoints; ++i) {
+    if (tier.depths[i] < faster.depths[i]) {
+      return refuse(field, std::string(".") + tier.name + "[" + std::to_string(i) + "]: must be at least " +
+                               faster.name + ", " + std::to_string(faster.depths[i]));
+    }
+  }
+  return {};
+}
+
+Status check_match(const char* field, const PrefixMatch& match, std::size_t endpoints) {
+  if (match.total_blocks > kMaxBlocks) return refuse(field, ".total_blocks: must not exceed 2147483647");
+  if (match.block_tokens > kMaxBlockTokens) return refuse(field, ".block_tokens: must not exceed 65536");
+  const Tier device{"depth_blocks", match.depth_blocks};
+  const Tier host{"host_depth_blocks", match.host_depth_blocks};
+  const Tier disk{"disk_depth_blocks", match.disk_depth_blocks};
+  if (Status status = check_tier(field, device, {}, endpoints); !status.ok()) return status;
+  if (Status status = check_tier(field, host, device, endpoints); !status.ok()) return status;
+  return check_tier(field, disk, host.depths.empty() ? device : host, endpoints);
+}
+
+Status check_promise(const char* field, double seconds) {
+  return seconds - seconds == 0 && seconds >= 0 ? Status() : refuse(field, ": must be finite and not negative");
 }
 
 }  // namespace
 
 Status check_request(const PoolView& view, const Request& request) {
-  if (Status status = check_depths("prefix", request.prefix, view.size); !status.ok()) return status;
-  return check_depths("history", request.history, view.size);
+  if (Status status = check_match("prefix", request.prefix, view.size); !status.ok()) return status;
+  if (Status status = check_match("history", request.history, view.size); !status.ok()) return status;
+  if (Status status = check_promise("slo_ttft_s", request.slo_ttft_s); !status.ok()) return status;
+  return check_promise("slo_tpot_s", request.slo_tpot_s);
 }
 
 std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, Faults& faults) {

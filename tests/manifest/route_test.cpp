@@ -16,11 +16,14 @@ namespace {
 const char* const kDocument = R"({
   "pool": {"endpoints": [
     {"id": "a", "running": 3, "waiting": {"value": 1, "sampled_ns": 5}, "kv_usage": 0.5, "models": ["base", "sql"], "sampled_ns": 7},
-    {"id": "b", "ttft_s": 0.2, "tpot_s": 0.01, "in_flight": 4, "kv_usage": null}]},
+    {"id": "b", "ttft_s": 0.2, "tpot_s": 0.01, "in_flight": 4, "kv_usage": null, "kv_capacity_tokens": 1e6, "waiting_models": ["sql"],
+     "place": {"host": "h", "region": null}}]},
   "policy": {"name": "mine", "filters": ["least-request", {"name": "lora-affinity"}],
              "scorers": [{"name": "least-request", "weight": 2, "options": {"missing_requests": 0}}, "prefix-cache"],
              "picker": "best-score", "ranked_limit": 3},
-  "request": {"id": "r", "model": "sql", "prompt_tokens": 100, "prefix": {"total_blocks": 7, "depth_blocks": {"a": 3}},
+  "request": {"id": "r", "model": "sql", "prompt_tokens": 100, "prefix": {"total_blocks": 7, "depth_blocks": {"a": 3}, "block_tokens": 16,
+              "host_depth_blocks": {"a": 4, "b": 2}, "disk_depth_blocks": {"b": 2}}, "output_tokens": 9, "session": "s",
+              "near": {"zone": "z"}, "slo_ttft_s": 0.5, "slo_tpot_s": 0,
               "history": {"total_blocks": 9, "depth_blocks": {"b": 1}}, "sequence": 3, "now_ns": 100, "seed": 1},
   "explain": true})";
 
@@ -137,9 +140,9 @@ TEST_CASE("a request owns its depths in the order of the pool", "[manifest]") {
   INFO(request.status().message());
   REQUIRE(request.ok());
   CHECK(request->prompt_tokens == 4294967295u);
-  CHECK(request->prefix_depths == std::vector<std::uint32_t>{7, 0, 4});
-  CHECK(request->history_depths == std::vector<std::uint32_t>{0, 0, 0});  // known: nobody holds any
-  CHECK(request->history_total == route::kMaxBlocks);
+  CHECK(request->prefix.depth_blocks == std::vector<std::uint32_t>{7, 0, 4});
+  CHECK(request->history.depth_blocks == std::vector<std::uint32_t>{0, 0, 0});  // known: nobody holds any
+  CHECK(request->history.total_blocks == route::kMaxBlocks);
   CHECK(request->sequence == std::numeric_limits<std::uint64_t>::max());
   CHECK(request->now_ns == std::numeric_limits<std::int64_t>::min());
   CHECK(request->seed == std::numeric_limits<std::uint64_t>::max());
@@ -154,13 +157,82 @@ TEST_CASE("a request owns its depths in the order of the pool", "[manifest]") {
 TEST_CASE("a match is known when it is there", "[manifest]") {
   const auto pool = parse_pool(R"({"endpoints": [{"id": "b"}, {"id": "a"}]})");
   const auto history = [&](const char* match) {
-    return parse_request(R"({"history": )" + std::string(match) + "}", *pool).value().history_depths;
+    return parse_request(R"({"history": )" + std::string(match) + "}", *pool).value().history.depth_blocks;
   };
   CHECK(history("null").empty());
   CHECK(history("{}") == std::vector<std::uint32_t>{0, 0});
   CHECK(history(R"({"total_blocks": 4})") == std::vector<std::uint32_t>{0, 0});
   CHECK(history(R"({"total_blocks": 4, "depth_blocks": {}})") == std::vector<std::uint32_t>{0, 0});
   CHECK(history(R"({"total_blocks": 4, "depth_blocks": {"b": 3}})") == std::vector<std::uint32_t>{0, 3});
+}
+
+TEST_CASE("an endpoint has adapters that wait and a place", "[manifest]") {
+  const auto rows = parse_endpoints(
+      R"({"endpoints": [{"id": "b", "models": ["base"], "waiting_models": ["sql", "chat"],
+                         "place": {"region": "eu", "host": "h1", "rack": ""}},
+                        {"id": "a", "waiting_models": null, "place": {}}]})");
+  INFO(rows.status().message());
+  REQUIRE(rows.ok());
+  CHECK((*rows)[0].models == std::vector<std::string>{"base"});
+  CHECK((*rows)[0].waiting_models == std::vector<std::string>{"sql", "chat"});
+  CHECK((*rows)[0].place == route::Place{"h1", "", "", "eu"});
+  CHECK((*rows)[1].waiting_models.empty());
+  CHECK((*rows)[1].place == route::Place{});
+}
+
+TEST_CASE("every signal has a member of its name", "[manifest]") {
+  for (std::size_t s = 0; s < route::kSignalCount; ++s) {
+    const route::SignalInfo& signal = route::kSignals[s];
+    INFO(signal.name);
+    const auto with = [&](double value) {
+      Json row = {{"id", "a"}, {"sampled_ns", 4}};
+      row[std::string(signal.name)] = value;
+      return parse_pool(Json{{"endpoints", {row}}}.dump());
+    };
+    const auto pool = with(signal.maximum);
+    REQUIRE(pool.ok());
+    const auto sample = pool->sample({0}, static_cast<route::Signal>(s));
+    REQUIRE(sample.has_value());
+    CHECK(sample->value == signal.maximum);
+    CHECK(sample->sampled_ns == 4);
+    const std::string path = "endpoints[0]." + std::string(signal.name) + ": ";
+    CHECK(with(signal.maximum * 1.01).status().message().find(path + "must not exceed ") == 0);
+    CHECK(with(-1).status().message() == path + "must not be negative");
+  }
+}
+
+TEST_CASE("a request says what is promised, where to be near to and what slower tiers hold", "[manifest]") {
+  const auto pool = parse_pool(R"({"endpoints": [{"id": "b"}, {"id": "a"}, {"id": "c"}]})");
+  const auto request = parse_request(
+      R"({"output_tokens": 4294967295, "session": "s", "near": {"zone": "z", "rack": "r", "host": null}, "slo_ttft_s": 0.5, "slo_tpot_s": 1e-3,
+          "prefix": {"total_blocks": 9, "block_tokens": 65536, "depth_blocks": {"a": 2, "b": 3},
+                     "host_depth_blocks": {"a": 4, "b": null}, "disk_depth_blocks": {"c": 1, "b": 5}},
+          "history": {"total_blocks": 9, "disk_depth_blocks": {"b": 9}}})",
+      *pool);
+  INFO(request.status().message());
+  REQUIRE(request.ok());
+  const route::Request view = request->view();
+  CHECK(check_request(pool->view(), view).ok());
+  CHECK(view.output_tokens == 4294967295u);
+  CHECK(view.session == "s");
+  CHECK(view.near == std::array<std::string_view, route::kPlaceLevels>{"", "r", "z", ""});
+  CHECK(view.slo_ttft_s == 0.5);
+  CHECK(view.slo_tpot_s == 1e-3);
+  CHECK(view.prefix.block_tokens == 65536);
+  CHECK(view.history.block_tokens == 0);
+  using Depths = std::vector<std::uint32_t>;
+  const auto depths = [](std::span<const std::uint32_t> span) { return Depths(span.begin(), span.end()); };
+  CHECK(depths(view.prefix.depth_blocks) == Depths{2, 3, 0});
+  CHECK(depths(view.prefix.host_depth_blocks) == Depths{4, 3, 0});
+  CHECK(depths(view.prefix.disk_depth_blocks) == Depths{4, 5, 1});  // who is not named holds what the host tier has
+  CHECK(depths(view.history.depth_blocks) == Depths{0, 0, 0});
+  CHECK(view.history.host_depth_blocks.empty());  // nothing is known of that tier
+  CHECK(depths(view.history.disk_depth_blocks) == Depths{0, 9, 0});
+
+  const route::Request nothing = parse_request("{}", *pool).value().view();
+  CHECK(nothing.output_tokens == 0);
+  CHECK(nothing.prefix.host_depth_blocks.empty());
+  CHECK(nothing.near == std::array<std::string_view, route::kPlaceLevels>{});
 }
 
 TEST_CASE("an explanation has a fixed form", "[manifest]") {

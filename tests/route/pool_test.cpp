@@ -200,3 +200,43 @@ TEST_CASE("check refuses depths that do not fit the pool", "[route][pool]") {
   longest.history.total_blocks = kMaxBlocks + 1;
   CHECK(check_request(pool.view(), longest).message().find("request.history.total_blocks: ") == 0);
 }
+
+TEST_CASE("check refuses tiers, blocks and promises that cannot be", "[route][pool]") {
+  const PoolSnapshot pool = plain_pool(3);
+  const std::vector<std::uint32_t> device = {1, 0, 3};
+  const std::vector<std::uint32_t> host = {1, 2, 9};
+  const std::vector<std::uint32_t> disk = {4, 2, 9};
+  const auto fault = [&](const PrefixMatch& prefix, const PrefixMatch& history) {
+    Request request;
+    request.prefix = prefix;
+    request.history = history;
+    return check_request(pool.view(), request).message();
+  };
+  CHECK(fault({device, 9, kMaxBlockTokens, host, disk}, {device, 9, 0, {}, disk}).empty());
+  CHECK(fault({device, 9, 0, device, device}, {device, 9, 0, host, {}}).empty());
+  CHECK(fault({device, 9, kMaxBlockTokens + 1}, {}) == "request.prefix.block_tokens: must not exceed 65536");
+  CHECK(fault({device, 9, 16, std::span(host).first(2)}, {}) ==
+        "request.prefix.host_depth_blocks: 2 depths for 3 endpoints");
+  CHECK(fault({}, {device, 9, 16, {}, std::span(disk).first(1)}) ==
+        "request.history.disk_depth_blocks: 1 depths for 3 endpoints");
+  CHECK(fault({{}, 9, 16, host}, {}) == "request.prefix.host_depth_blocks: needs depth_blocks beside it");
+  CHECK(fault({{}, 9, 16, {}, disk}, {}) == "request.prefix.disk_depth_blocks: needs depth_blocks beside it");
+  CHECK(fault({}, {host, 9, 16, device}) == "request.history.host_depth_blocks[1]: must be at least depth_blocks, 2");
+  CHECK(fault({device, 9, 16, disk, host}, {}) ==
+        "request.prefix.disk_depth_blocks[0]: must be at least host_depth_blocks, 4");
+  CHECK(fault({host, 9, 16, {}, device}, {}) ==
+        "request.prefix.disk_depth_blocks[1]: must be at least depth_blocks, 2");
+
+  for (const double bad : {-1e-300, kInfinity, -kInfinity, kNaN}) {
+    Request request;
+    request.slo_ttft_s = bad;
+    CHECK(check_request(pool.view(), request).message() == "request.slo_ttft_s: must be finite and not negative");
+    request = {};
+    request.slo_tpot_s = bad;
+    CHECK(check_request(pool.view(), request).message() == "request.slo_tpot_s: must be finite and not negative");
+  }
+  Request promised;
+  promised.slo_ttft_s = 1e300;
+  promised.slo_tpot_s = -0.0;
+  CHECK(check_request(pool.view(), promised).ok());
+}

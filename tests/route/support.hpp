@@ -94,9 +94,33 @@ struct OwnedRequest {
   std::uint64_t sequence = 0;
   Time now_ns = 0;
   std::uint64_t seed = 0;
+  std::uint32_t prompt_tokens = 0;
+  std::uint32_t output_tokens = 0;
+  std::uint32_t prefix_block_tokens = 0;
+  std::uint32_t history_block_tokens = 0;
+  std::array<std::vector<std::uint32_t>, 2> prefix_tiers{};  ///< host, disk
+  std::array<std::vector<std::uint32_t>, 2> history_tiers{};
+  std::string session{};
+  Place near{};
+  double slo_ttft_s = 0;
+  double slo_tpot_s = 0;
 
   [[nodiscard]] Request view() const {
-    return {id, model, 0, {prefix, prefix_total}, {history, history_total}, sequence, now_ns, seed};
+    Request request{id,
+                    model,
+                    prompt_tokens,
+                    {prefix, prefix_total, prefix_block_tokens, prefix_tiers[0], prefix_tiers[1]},
+                    {history, history_total, history_block_tokens, history_tiers[0], history_tiers[1]},
+                    sequence,
+                    now_ns,
+                    seed,
+                    output_tokens,
+                    session,
+                    {},
+                    slo_ttft_s,
+                    slo_tpot_s};
+    for (std::size_t level = 0; level < kPlaceLevels; ++level) request.near[level] = near[level];
+    return request;
   }
 };
 

@@ -39,6 +39,20 @@ Json document_of(const Json& vector) {
   return {{"pool", vector.at("pool")}, {"policy", vector.at("policy")}, {"request", vector.at("request")}};
 }
 
+/// A member; what is null counts as absent.
+template <class T>
+T member(const Json& json, const char* name, T otherwise) {
+  return json.contains(name) && !json.at(name).is_null() ? json.at(name).get<T>() : otherwise;
+}
+
+Place build_place(const Json& json, const char* name) {
+  Place place;
+  const Json given = member(json, name, Json::object());
+  for (std::size_t level = 0; level < kPlaceLevels; ++level)
+    place[level] = member(given, std::string(kPlaceNames[level]).c_str(), std::string());
+  return place;
+}
+
 /// The pool by PoolBuilder, without manifest.
 PoolSnapshot build_pool(const Json& json) {
   std::vector<Endpoint> rows;
@@ -53,6 +67,9 @@ PoolSnapshot build_pool(const Json& json) {
                    whole ? at->value("sampled_ns", sampled) : sampled);
     }
     if (given.contains("models")) endpoint.models = given.at("models").get<std::vector<std::string>>();
+    if (given.contains("waiting_models"))
+      endpoint.waiting_models = given.at("waiting_models").get<std::vector<std::string>>();
+    endpoint.place = build_place(given, "place");
     rows.push_back(std::move(endpoint));
   }
   return pool_of(rows);
@@ -84,16 +101,30 @@ OwnedRequest build_request(const Json& json, const PoolSnapshot& pool) {
   request.sequence = json.value("sequence", std::uint64_t{0});
   request.now_ns = json.value("now_ns", Time{0});
   request.seed = json.value("seed", std::uint64_t{0});
-  const auto fill = [&](const char* name, std::vector<std::uint32_t>& depths, std::uint32_t& total) {
+  request.prompt_tokens = member(json, "prompt_tokens", 0u);
+  request.output_tokens = member(json, "output_tokens", 0u);
+  request.session = member(json, "session", std::string());
+  request.near = build_place(json, "near");
+  request.slo_ttft_s = member(json, "slo_ttft_s", 0.0);
+  request.slo_tpot_s = member(json, "slo_tpot_s", 0.0);
+  const auto fill = [&](const char* name, std::vector<std::uint32_t>& depths, auto& tiers, std::uint32_t& total,
+                        std::uint32_t& block_tokens) {
     if (!json.contains(name)) return;
     const Json& match = json.at(name);
     total = match.value("total_blocks", 0u);
+    block_tokens = match.value("block_tokens", 0u);
+    const auto read = [&](const char* tier, std::vector<std::uint32_t>& held) {
+      const Json given = match.value(tier, Json::object());
+      for (const auto& [id, depth] : given.items()) depth.get_to(held[pool.find(id).value]);
+    };
     depths.assign(pool.size(), 0);
-    const Json held = match.value("depth_blocks", Json::object());
-    for (const auto& [id, depth] : held.items()) depths[pool.find(id).value] = depth.get<std::uint32_t>();
+    read("depth_blocks", depths);
+    if (match.contains("host_depth_blocks")) read("host_depth_blocks", tiers[0] = depths);
+    if (match.contains("disk_depth_blocks"))
+      read("disk_depth_blocks", tiers[1] = match.contains("host_depth_blocks") ? tiers[0] : depths);
   };
-  fill("prefix", request.prefix, request.prefix_total);
-  fill("history", request.history, request.history_total);
+  fill("prefix", request.prefix, request.prefix_tiers, request.prefix_total, request.prefix_block_tokens);
+  fill("history", request.history, request.history_tiers, request.history_total, request.history_block_tokens);
   return request;
 }
 

@@ -120,6 +120,8 @@ BEYOND = {
     "a filter that is there twice",
     "no scorer for a picker that needs one",
     "depths of an endpoint that is not there",
+    "an adapter that waits and is served",
+    "slower tiers that hold less",
     "no pool, but depths",
     "nulls count as absent",
 }

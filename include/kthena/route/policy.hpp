@@ -60,7 +60,8 @@ struct PartInfo {
 /// All parts, filters first, then scorers, then pickers, each in order of registration. [any thread]
 std::vector<PartInfo> list_parts();
 
-/// Whether a request fits a pool: depths are absent or one per endpoint, prompts not longer than kMaxBlocks.
+/// Whether a request fits a pool: depths are absent or one per endpoint, a slower tier has no less than a faster one, prompts and blocks
+/// are not longer than kMaxBlocks and kMaxBlockTokens, promises are finite and not negative.
 /// kInvalidArgument names the field. [any thread]
 Status check_request(const PoolView& view, const Request& request);
 

@@ -16,6 +16,8 @@ namespace kthena::route {
 
 /// The longest prompt, in blocks.
 inline constexpr std::uint32_t kMaxBlocks = 0x7FFFFFFF;
+/// The largest block, in tokens.
+inline constexpr std::uint32_t kMaxBlockTokens = 65536;
 
 /// How much of the prompt each endpoint is known to hold.
 struct PrefixMatch {
@@ -24,9 +26,10 @@ struct PrefixMatch {
   /// Full blocks of the prompt, as PrefixQuery::size_blocks(); depths above it count as it. Kthena counts a last partial block too:
   /// docs/policies.md.
   std::uint32_t total_blocks = 0;
-  /// Tokens per block; 0: prompt_tokens / total_blocks. Read by parts that count tokens.
+  /// Tokens per block, at most kMaxBlockTokens; 0: prompt_tokens / total_blocks. Read by parts that count tokens.
   std::uint32_t block_tokens = 0;
-  /// Leading blocks held in host memory or faster, and on disk or faster; each one per endpoint, at least depth_blocks; empty: not known.
+  /// Leading blocks held in host memory or faster, and on disk or faster, beside depth_blocks; each one per endpoint, no less than the
+  /// faster tier has; empty: not known.
   std::span<const std::uint32_t> host_depth_blocks{};
   std::span<const std::uint32_t> disk_depth_blocks{};
 };
