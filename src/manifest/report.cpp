@@ -23,20 +23,22 @@ OrderedJson distribution_json(const sim::Distribution& d) {
           {"max", measured(any, d.max)}};
 }
 
-OrderedJson run_json(const sim::RunReport& run) {
-  return {{"requests", run.requests},
-          {"duration_s", run.duration_s},
-          {"throughput_rps", run.throughput_rps},
-          {"e2e_s", distribution_json(run.e2e_s)},
-          {"ttft_s", distribution_json(run.ttft_s)},
-          {"tpot_s", distribution_json(run.tpot_s)},
-          {"hit_ratio", measured(run.requests > 0, run.hit_ratio)},
-          {"load_max_over_mean", measured(run.load_max_over_mean > 0, run.load_max_over_mean)},
-          {"waited_for_poll", run.waited_for_poll},
-          {"unroutable", run.unroutable},
-          {"preemptions", run.preemptions},
-          {"steps", run.steps},
-          {"events", run.events}};
+OrderedJson run_json(const sim::RunReport& run, const sim::Report& report) {
+  OrderedJson json = {{"requests", run.requests},
+                      {"duration_s", run.duration_s},
+                      {"throughput_rps", run.throughput_rps},
+                      {"e2e_s", distribution_json(run.e2e_s)},
+                      {"ttft_s", distribution_json(run.ttft_s)},
+                      {"tpot_s", distribution_json(run.tpot_s)},
+                      {"hit_ratio", measured(run.requests > 0, run.hit_ratio)},
+                      {"load_max_over_mean", measured(run.load_max_over_mean > 0, run.load_max_over_mean)},
+                      {"waited_for_poll", run.waited_for_poll},
+                      {"unroutable", run.unroutable},
+                      {"preemptions", run.preemptions},
+                      {"steps", run.steps},
+                      {"events", run.events}};
+  if (report.with_waits) json["wait_s"] = distribution_json(run.wait_s);
+  return json;
 }
 
 OrderedJson engine_json(const sim::EngineReport& engine) {
@@ -69,6 +71,18 @@ OrderedJson model_json(const EngineModel& model) {
           {"max_running", model.max_running}};
 }
 
+/// What only some scenarios have.
+void add_fleet(const sim::Report& report, OrderedJson& json) {
+  if (!report.engine_groups.empty()) {
+    json["engine_groups"] = OrderedJson::array();
+    for (const sim::EngineGroup& group : report.engine_groups)
+      json["engine_groups"].push_back(
+          {{"engine", group.engine.name}, {"engine_model", model_json(group.engine)}, {"count", group.count}});
+  }
+  if (report.routers != 1) json["routers"] = report.routers;
+  if (report.assignment != sim::Assignment::kPolicy) json["assignment"] = sim::assignment_name(report.assignment);
+}
+
 OrderedJson published_json(const sim::PublishedRow& row) {
   return {{"throughput_rps", row.throughput_rps}, {"e2e_mean_s", row.e2e_mean_s}, {"ttft_mean_s", row.ttft_mean_s}};
 }
@@ -91,21 +105,25 @@ std::string write_report(const sim::Report& report) {
   json["engine"] = report.engine.name;
   json["engine_model"] = model_json(report.engine);
   json["replicas"] = report.replicas;
-  json["total"] = run_json(report.total);
+  json["total"] = run_json(report.total, report);
   json["runs"] = OrderedJson::array();
-  for (const sim::RunReport& run : report.runs) json["runs"].push_back(run_json(run));
+  for (const sim::RunReport& run : report.runs) json["runs"].push_back(run_json(run, report));
   json["engines"] = OrderedJson::array();
   for (const sim::EngineReport& engine : report.engines) json["engines"].push_back(engine_json(engine));
   json["ttft_cdf_s"] = report.ttft_cdf_s;
   json["load"] = {{"at_ns", report.load.at_ns}, {"running", report.load.running}, {"waiting", report.load.waiting}};
   json["published"] = report.published != nullptr ? published_json(*report.published) : OrderedJson(nullptr);
+  add_fleet(report, json);
   return write_json(json);
 }
 
 std::string write_requests_csv(const sim::Simulation& simulation) {
   const sim::RequestRows rows = simulation.rows();
   const sim::Report report = simulation.report();
-  std::string out = "run,request,endpoint,arrival_ns,first_token_ns,end_ns,prompt_tokens,output_tokens,hit_tokens\n";
+  std::string out = "run,request,endpoint,arrival_ns,first_token_ns,end_ns,prompt_tokens,output_tokens,hit_tokens";
+  if (report.with_waits) out += ",admitted_ns";
+  if (report.routers != 1) out += ",router";
+  out += '\n';
   const auto number = [&](std::int64_t value) {
     out += ',';
     append_number(out, value);
@@ -125,6 +143,8 @@ std::string write_requests_csv(const sim::Simulation& simulation) {
     number(rows.prompt_tokens[i]);
     number(rows.output_tokens[i]);
     number(rows.hit_tokens[i]);
+    if (report.with_waits) time(rows.admitted_ns[i]);
+    if (report.routers != 1) number(rows.router[i]);
     out += '\n';
   }
   return out;

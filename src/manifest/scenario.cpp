@@ -66,10 +66,10 @@ void read_named(const std::string& name, std::uint64_t seed, const std::string& 
 
 void read_generated(const Json& json, const std::string& path, std::uint64_t seed, Faults& faults, sim::Workload& out) {
   sim::GeneratedSharedPrefix spec;
-  if (!expect_object(
-          json, path,
-          {"groups", "requests_per_group", "system_tokens", "question_tokens", "output_tokens", "rate_rps", "seed"},
-          faults))
+  if (!expect_object(json, path,
+                     {"groups", "requests_per_group", "system_tokens", "question_tokens", "output_tokens", "rate_rps",
+                      "seed", "zipf_s", "adapters", "adapter_zipf_s"},
+                     faults))
     return;
   spec.groups = read_u32(json, "groups", path, spec.groups, faults);
   spec.requests_per_group = read_u32(json, "requests_per_group", path, spec.requests_per_group, faults);
@@ -78,17 +78,27 @@ void read_generated(const Json& json, const std::string& path, std::uint64_t see
   spec.output_tokens = read_u32(json, "output_tokens", path, spec.output_tokens, faults);
   spec.rate_rps = read_number(json, "rate_rps", path, spec.rate_rps, faults);
   spec.seed = read_unsigned(json, "seed", path, seed, kMax64, faults);
+  spec.zipf_s = read_number(json, "zipf_s", path, spec.zipf_s, faults);
+  spec.adapters = read_u32(json, "adapters", path, spec.adapters, faults);
+  spec.adapter_zipf_s = read_number(json, "adapter_zipf_s", path, spec.adapter_zipf_s, faults);
   take(sim::make_generated_shared_prefix(spec), path, faults, out);
 }
 
 void read_poisson(const Json& json, const std::string& path, std::uint64_t seed, Faults& faults, sim::Workload& out) {
   sim::PoissonArrivals spec;
-  if (!expect_object(json, path, {"requests", "prompt_tokens", "output_tokens", "rate_rps", "seed"}, faults)) return;
+  if (!expect_object(json, path,
+                     {"requests", "prompt_tokens", "output_tokens", "rate_rps", "seed", "output_sigma", "adapters",
+                      "adapter_zipf_s"},
+                     faults))
+    return;
   spec.requests = read_u32(json, "requests", path, spec.requests, faults);
   spec.prompt_tokens = read_u32(json, "prompt_tokens", path, spec.prompt_tokens, faults);
   spec.output_tokens = read_u32(json, "output_tokens", path, spec.output_tokens, faults);
   spec.rate_rps = read_number(json, "rate_rps", path, spec.rate_rps, faults);
   spec.seed = read_unsigned(json, "seed", path, seed, kMax64, faults);
+  spec.output_sigma = read_number(json, "output_sigma", path, spec.output_sigma, faults);
+  spec.adapters = read_u32(json, "adapters", path, spec.adapters, faults);
+  spec.adapter_zipf_s = read_number(json, "adapter_zipf_s", path, spec.adapter_zipf_s, faults);
   take(sim::make_poisson(spec), path, faults, out);
 }
 
@@ -156,8 +166,7 @@ EngineModel named_engine(const std::string& name, const std::string& path, Fault
   return {};
 }
 
-EngineModel read_engine(const Json& json, const EngineModel& fallback, Faults& faults) {
-  const std::string path = "engine";
+EngineModel read_engine(const Json& json, const std::string& path, const EngineModel& fallback, Faults& faults) {
   if (json.is_string()) return named_engine(json.get<std::string>(), path, faults);
   EngineModel model = fallback;
   if (!expect_object(json, path,
@@ -181,8 +190,27 @@ EngineModel read_engine(const Json& json, const EngineModel& fallback, Faults& f
   model.kv_capacity_tokens = read_unsigned(json, "kv_capacity_tokens", path, model.kv_capacity_tokens, kMax64, faults);
   model.max_batched_tokens = read_u32(json, "max_batched_tokens", path, model.max_batched_tokens, faults);
   model.max_running = read_u32(json, "max_running", path, model.max_running, faults);
-  add_status(sim::check(model), "", faults);
+  add_status(sim::check(model), path == "engine" ? "" : path, faults);
   return model;
+}
+
+std::vector<sim::EngineGroup> read_engine_groups(const Json& json, const EngineModel& fallback, Faults& faults) {
+  const std::string path = "engine_groups";
+  std::vector<sim::EngineGroup> groups;
+  if (!json.is_array() || json.empty()) {
+    faults.add(path, "must be an array with at least one group");
+    return groups;
+  }
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const std::string at = path + "[" + std::to_string(i) + "]";
+    sim::EngineGroup& group = groups.emplace_back();
+    group.engine = fallback;
+    if (!expect_object(json[i], at, {"engine", "count"}, faults)) continue;
+    if (const Json* engine = find_member(json[i], "engine"))
+      group.engine = read_engine(*engine, member_path(at, "engine"), fallback, faults);
+    group.count = read_u32(json[i], "count", at, 1, faults);
+  }
+  return groups;
 }
 
 // ---- the rest
@@ -192,6 +220,13 @@ sim::PrefixSource read_prefix_source(const Json& document, Faults& faults) {
   const std::optional<sim::PrefixSource> source = sim::find_prefix_source(name);
   if (!source) faults.add("prefix_source", "must be one of kthena, exact, not \"" + name + "\"");
   return source.value_or(sim::PrefixSource::kKthena);
+}
+
+sim::Assignment read_assignment(const Json& document, Faults& faults) {
+  const std::string name = read_string(document, "assignment", "", "policy", faults);
+  const std::optional<sim::Assignment> assignment = sim::find_assignment(name);
+  if (!assignment) faults.add("assignment", "must be one of policy, partition, not \"" + name + "\"");
+  return assignment.value_or(sim::Assignment::kPolicy);
 }
 
 sim::Client read_client(const Json& json, sim::Client client, bool is_trace, Faults& faults) {
@@ -219,10 +254,11 @@ Result<sim::Scenario> parse_scenario(std::string_view json, std::string_view tra
   Faults faults;
   const Json document = parse_json(json, faults);
   if (!faults.empty()) return faults.status();
-  if (!expect_object(document, "",
-                     {"workload", "policy", "replicas", "engine", "client", "runs", "poll_interval_s",
-                      "kv_event_delay_s", "prefix_source", "seed", "request_limit"},
-                     faults))
+  if (!expect_object(
+          document, "",
+          {"workload", "policy", "replicas", "engine", "client", "runs", "poll_interval_s", "kv_event_delay_s",
+           "prefix_source", "seed", "request_limit", "engine_groups", "routers", "assignment", "report_waits"},
+          faults))
     return faults.status();
 
   const std::uint64_t seed = read_unsigned(document, "seed", "", 1, kMax64, faults);
@@ -236,16 +272,24 @@ Result<sim::Scenario> parse_scenario(std::string_view json, std::string_view tra
     faults.add("policy", "is needed");
   }
   if (const Json* engine = find_member(document, "engine"))
-    scenario.engine = read_engine(*engine, scenario.engine, faults);
+    scenario.engine = read_engine(*engine, "engine", scenario.engine, faults);
+  if (const Json* groups = find_member(document, "engine_groups")) {
+    if (find_member(document, "engine") != nullptr || find_member(document, "replicas") != nullptr)
+      faults.add("engine_groups", "stands instead of engine and replicas");
+    scenario.engine_groups = read_engine_groups(*groups, scenario.engine, faults);
+  }
   if (const Json* client = find_member(document, "client"))
     scenario.client = read_client(*client, scenario.client, workload.is_trace, faults);
   scenario.replicas = read_count(document, "replicas", scenario.replicas, 4096, faults);
+  scenario.routers = read_count(document, "routers", scenario.routers, 64, faults);
   scenario.runs = read_count(document, "runs", scenario.runs, 1000, faults);
   scenario.poll_interval_ns =
       read_seconds(document, "poll_interval_s", "", scenario.poll_interval_ns, 0.001, 3600, faults);
   scenario.kv_event_delay_ns =
       read_seconds(document, "kv_event_delay_s", "", scenario.kv_event_delay_ns, 0, 3600, faults);
   scenario.prefix_source = read_prefix_source(document, faults);
+  scenario.assignment = read_assignment(document, faults);
+  scenario.report_waits = read_bool(document, "report_waits", "", scenario.report_waits, faults);
   scenario.request_limit = read_unsigned(document, "request_limit", "", scenario.request_limit, kMax64, faults);
   if (!faults.empty()) return faults.status();
   if (Status status = sim::check(scenario); !status.ok()) return status;  // what concerns several members

@@ -25,7 +25,7 @@ Result<BlockChains> make_block_chains(const Workload& workload, std::uint32_t bl
   HashIds names(prompt_blocks);
   for (std::size_t i = 0; i < n; ++i) {
     ContentCursor cursor(workload, i);
-    std::uint64_t chain = 0;
+    std::uint64_t chain = chain_start(workload, i);
     std::uint32_t* id = chains.ids.data() + chains.offsets[i];
     for (std::uint32_t full = workload.prompt_tokens[i] / block_tokens; full > 0; --full) {
       chain = combine64(chain, cursor.next(block_tokens));

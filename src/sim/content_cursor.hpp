@@ -9,6 +9,12 @@
 
 namespace kthena::sim::detail {
 
+/// Where the name of a prefix begins: prompts for different adapters share nothing.
+inline std::uint64_t chain_start(const Workload& workload, std::size_t request) noexcept {
+  if (workload.adapter_ids.empty() || workload.adapter_ids[request] == kNoAdapter) return 0;
+  return combine64(hash_id("adapter"), workload.adapter_ids[request]);
+}
+
 /// Two pieces have equal keys when they cover equal stretches of equal segments.
 class ContentCursor {
  public:

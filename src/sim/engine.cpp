@@ -174,7 +174,10 @@ bool Engine::admit(std::uint32_t request) {
   for (std::uint32_t i = 0; i < hit; ++i) cache_.reference(table[i]);
   s.held = hit;
   s.computed = hit_tokens;
-  if (s.preempted == 0) s.hit = hit_tokens;
+  if (s.preempted == 0) {
+    s.hit = hit_tokens;
+    s.admitted_ns = step_start_ns_;
+  }
   ++counters_.admissions;
   counters_.hit_tokens += hit_tokens;
   partial_ = request;

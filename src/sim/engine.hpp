@@ -39,8 +39,9 @@ struct Sequence {
   std::uint32_t wake_step = 0;  // next step that must look at it
   std::uint32_t wake_next = kNone;
   std::uint32_t wake_previous = kNone;
-  std::uint32_t hit = 0;   // tokens found in the cache at first admission
-  Time last_token_ns = 0;  // kept when it is preempted
+  std::uint32_t hit = 0;      // tokens found in the cache at first admission
+  Time last_token_ns = 0;     // kept when it is preempted
+  Time admitted_ns = kNever;  // first admission: the start of that step
   Time first_token_ns = kNever;
   Time end_ns = kNever;
 };

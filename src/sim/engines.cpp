@@ -69,6 +69,17 @@ Result<EngineModel> engine_model(std::string_view name) {
   return not_found("engine: \"" + std::string(name) + "\" is none of " + known);
 }
 
+EngineModel slot_server(std::uint32_t slots, double step_s) {
+  EngineModel model;
+  model.name = "slots";
+  model.t0_s = step_s;
+  model.block_tokens = 65'536;
+  model.kv_capacity_tokens = std::uint64_t{65'536} << 14;
+  model.max_batched_tokens = 1u << 30;
+  model.max_running = slots;
+  return model;
+}
+
 Status check(const EngineModel& model) {
   Faults faults;
   const auto seconds = [&](double value, double most, const char* field) {

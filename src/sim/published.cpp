@@ -55,6 +55,9 @@ const PublishedRow* find_published(std::string_view workload, std::string_view p
 const PublishedRow* comparable_row(const Scenario& scenario) {
   const Scenario measured = published_scenario({}, {});
   if (scenario.request_limit > 0 && scenario.request_limit < scenario.workload.size()) return nullptr;
+  if (!scenario.engine_groups.empty() || scenario.routers != measured.routers ||
+      scenario.assignment != measured.assignment || !scenario.workload.adapter_ids.empty())
+    return nullptr;
   if (scenario.replicas != measured.replicas || !(scenario.engine == measured.engine) ||
       scenario.client.concurrency != measured.client.concurrency || scenario.client.speed != measured.client.speed ||
       scenario.poll_interval_ns != measured.poll_interval_ns ||

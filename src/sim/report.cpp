@@ -36,6 +36,7 @@ Distribution distribution(std::vector<double>& values) {
 struct Samples {
   std::vector<double> e2e;
   std::vector<double> ttft;
+  std::vector<double> wait;
   std::vector<double> tpot;
   std::uint64_t hit_tokens = 0;
   std::uint64_t prompt_tokens = 0;
@@ -46,6 +47,7 @@ struct Samples {
       const std::size_t request = i % workload.size();
       e2e.push_back(to_seconds(rows.end_ns[i] - rows.arrival_ns[i]));
       ttft.push_back(to_seconds(rows.first_token_ns[i] - rows.arrival_ns[i]));
+      wait.push_back(to_seconds(rows.admitted_ns[i] - rows.arrival_ns[i]));
       const std::uint32_t output = workload.output_tokens[request];
       if (output > 1)
         tpot.push_back(to_seconds(rows.end_ns[i] - rows.first_token_ns[i]) / static_cast<double>(output - 1));
@@ -58,6 +60,7 @@ struct Samples {
     report.requests = e2e.size();
     report.e2e_s = distribution(e2e);
     report.ttft_s = distribution(ttft);
+    report.wait_s = distribution(wait);
     report.tpot_s = distribution(tpot);
     report.hit_ratio = prompt_tokens == 0 ? 0 : static_cast<double>(hit_tokens) / static_cast<double>(prompt_tokens);
   }
@@ -86,8 +89,12 @@ Report Simulation::report() const {
   report.workload = s.scenario.workload.name;
   report.policy = s.scenario.policy.name;
   report.prefix_source = s.scenario.prefix_source;
-  report.engine = s.scenario.engine;
-  report.replicas = s.scenario.replicas;
+  report.engine = s.models[0];
+  report.replicas = static_cast<std::uint32_t>(s.models.size());
+  report.engine_groups = s.scenario.engine_groups;
+  report.routers = s.scenario.routers;
+  report.assignment = s.scenario.assignment;
+  report.with_waits = s.scenario.report_waits;
   report.requests = s.requests;
   report.load = s.load;
   report.published = comparable_row(s.scenario);
@@ -127,7 +134,8 @@ Report Simulation::report() const {
   for (std::size_t i = 0; i < s.engines.size(); ++i) {
     const detail::EngineCounters& counters = now.engines[i];
     EngineReport& row = report.engines.emplace_back();
-    row.endpoint = s.router[0].endpoint_id(i);
+    row.endpoint = s.routers[0].endpoint_id(i);
+    row.group = s.group_of[i];
     row.requests = counters.finished;
     row.steps = counters.steps;
     row.preemptions = counters.preemptions;
@@ -150,6 +158,8 @@ RequestRows Simulation::rows() const {
   for (std::uint32_t run = 0; run < s.scenario.runs; ++run) {
     const Workload& w = s.scenario.workload;
     rows.prompt_tokens.insert(rows.prompt_tokens.end(), w.prompt_tokens.begin(), w.prompt_tokens.end());
+    for (std::uint32_t i = 0; i < s.requests; ++i)
+      rows.router.push_back(s.router_of(std::uint64_t{run} * s.requests + i));
     rows.output_tokens.insert(rows.output_tokens.end(), w.output_tokens.begin(), w.output_tokens.end());
   }
   return rows;

@@ -30,33 +30,54 @@ std::string padded_id(std::uint32_t engine) {
 
 }  // namespace
 
-Router::Router(const Scenario& scenario, const BlockChains& chains, route::Policy policy)
+Router::Router(const Scenario& scenario, const BlockChains& chains, std::span<const EngineModel> models,
+               std::shared_ptr<const Prompts> prompts, route::Policy policy)
     : workload_(&scenario.workload),
       chains_(&chains),
+      models_(models),
+      prompts_(std::move(prompts)),
       policy_(std::move(policy)),
       seed_(scenario.seed),
-      last_(scenario.replicas) {
-  for (std::uint32_t i = 0; i < scenario.replicas; ++i) workers_.push_back({i});
+      last_(models.size()) {
+  for (std::uint32_t i = 0; i < models.size(); ++i) workers_.push_back({i});
 }
 
-Result<Router> Router::create(const Scenario& scenario, const BlockChains& chains) {
+Result<std::vector<Router>> Router::create_all(const Scenario& scenario, const BlockChains& chains,
+                                               std::span<const EngineModel> models) {
+  const auto prompts = std::make_shared<const Prompts>(make_prompts(scenario, chains));
+  std::vector<Router> routers;
+  routers.reserve(scenario.routers);
+  for (std::uint32_t i = 0; i < scenario.routers; ++i) {
+    Result<Router> router = create(scenario, chains, models, prompts);
+    if (!router.ok()) return router.status();
+    routers.push_back(std::move(router).value());
+  }
+  return routers;
+}
+
+Result<Router> Router::create(const Scenario& scenario, const BlockChains& chains, std::span<const EngineModel> models,
+                              std::shared_ptr<const Prompts> prompts) {
   Result<route::Policy> policy = route::Policy::create(scenario.policy);
   if (!policy.ok()) return policy.status();
-  Router router(scenario, chains, std::move(policy).value());
+  Router router(scenario, chains, models, std::move(prompts), std::move(policy).value());
+  const auto engines = static_cast<std::uint32_t>(models.size());
 
   route::PoolBuilder builder;
-  for (std::uint32_t i = 0; i < scenario.replicas; ++i)
-    builder.add({.id = padded_id(i), .signals = {}, .models = {"model"}});
+  for (std::uint32_t i = 0; i < engines; ++i) builder.add({.id = padded_id(i), .signals = {}, .models = {"model"}});
   Result<route::PoolSnapshot> pool = builder.build();
   if (!pool.ok()) return pool.status();
   router.pool_ = std::make_unique<route::PoolSnapshot>(std::move(pool).value());
   router.view_ = router.pool_->view();
   for (std::size_t i = 0; i < route::kSignalCount; ++i) {
-    router.columns_[i].assign(scenario.replicas, 0);
+    router.columns_[i].assign(engines, i <= static_cast<std::size_t>(route::Signal::kInFlight) ? 0 : route::kMissing);
     router.view_.values[i] = router.columns_[i].data();
   }
   router.in_flight_ = router.column(route::Signal::kInFlight).data();
-  router.workspace_.reserve(scenario.replicas);
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    router.column(route::Signal::kKvCapacityTokens)[i] = static_cast<double>(models[i].kv_capacity_tokens);
+    router.column(route::Signal::kMaxRunning)[i] = models[i].max_running;
+  }
+  router.workspace_.reserve(engines);
   if (Status status = router.make_stores(scenario); !status.ok()) return status;
   return router;
 }
@@ -66,21 +87,20 @@ Status Router::make_stores(const Scenario& scenario) {
   const bool reads_prefix = scores_by(scenario.policy, "kvcache-aware");
   const bool reads_history = scores_by(scenario.policy, "prefix-cache");
   if (!reads_prefix && !reads_history) return {};
-  prefix_depths_.assign(scenario.replicas, 0);
+  prefix_depths_.assign(models_.size(), 0);
   if (scenario.prefix_source == PrefixSource::kKthena) {
     if (reads_prefix) owners_.emplace();
     if (reads_history) {
       Result<prefix::compat::ByteHistory> history = prefix::compat::ByteHistory::create({});
       if (!history.ok()) return history.status();
       history_.emplace(std::move(history).value());
-      history_depths_.assign(scenario.replicas, 0);
-      make_history_hashes();
+      history_depths_.assign(models_.size(), 0);
     }
     return {};
   }
   prefix::PrefixIndexOptions options;
   options.block_tokens = chains_->block_tokens;
-  options.max_workers = std::max(options.max_workers, scenario.replicas);
+  options.max_workers = std::max(options.max_workers, static_cast<std::uint32_t>(models_.size()));
   Result<prefix::PrefixIndex> index = prefix::PrefixIndex::create(options);
   if (!index.ok()) return index.status();
   index_.emplace(std::move(index).value());
@@ -90,26 +110,36 @@ Status Router::make_stores(const Scenario& scenario) {
     worker = *added;
   }
   query_ = index_->make_query({.model = "model", .adapter = {}, .tenant = {}, .block_tokens = chains_->block_tokens});
-  parents_.assign(chains_->total, Sequence::kNone);
-  for (std::size_t i = 0; i < workload_->size(); ++i) {
-    for (std::uint32_t k = chains_->offsets[i] + 1; k < chains_->offsets[i + 1]; ++k)
-      parents_[chains_->ids[k]] = chains_->ids[k - 1];
-  }
   return {};
 }
 
-void Router::make_history_hashes() {
-  history_offsets_.push_back(0);
-  for (std::size_t i = 0; i < workload_->size(); ++i) {
-    ContentCursor cursor(*workload_, i);
-    std::uint64_t hash = kHistoryStart;
-    const std::uint32_t seen = std::min(workload_->prompt_tokens[i], kKthenaBlocks * kHistoryTokens);
-    for (std::uint32_t at = 0; at < seen; at += kHistoryTokens) {
-      hash = combine64(hash, cursor.next(std::min(kHistoryTokens, seen - at)));
-      history_hashes_.push_back(hash);
+// Only what some scorer reads.
+Router::Prompts Router::make_prompts(const Scenario& scenario, const BlockChains& chains) {
+  Prompts prompts;
+  const Workload& workload = scenario.workload;
+  const bool reads_prefix = scores_by(scenario.policy, "kvcache-aware");
+  const bool reads_history = scores_by(scenario.policy, "prefix-cache");
+  if (scenario.prefix_source == PrefixSource::kExact && (reads_prefix || reads_history)) {
+    prompts.parents.assign(chains.total, Sequence::kNone);
+    for (std::size_t i = 0; i < workload.size(); ++i) {
+      for (std::uint32_t k = chains.offsets[i] + 1; k < chains.offsets[i + 1]; ++k)
+        prompts.parents[chains.ids[k]] = chains.ids[k - 1];
     }
-    history_offsets_.push_back(static_cast<std::uint32_t>(history_hashes_.size()));
   }
+  if (scenario.prefix_source == PrefixSource::kKthena && reads_history) {
+    prompts.history_offsets.push_back(0);
+    for (std::size_t i = 0; i < workload.size(); ++i) {
+      ContentCursor cursor(workload, i);
+      std::uint64_t hash = kHistoryStart ^ chain_start(workload, i);
+      const std::uint32_t seen = std::min(workload.prompt_tokens[i], kKthenaBlocks * kHistoryTokens);
+      for (std::uint32_t at = 0; at < seen; at += kHistoryTokens) {
+        hash = combine64(hash, cursor.next(std::min(kHistoryTokens, seen - at)));
+        prompts.history_hashes.push_back(hash);
+      }
+      prompts.history_offsets.push_back(static_cast<std::uint32_t>(prompts.history_hashes.size()));
+    }
+  }
+  return prompts;
 }
 
 std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time now) {
@@ -138,9 +168,9 @@ std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time
     }
   }
   if (history_) {
-    const std::uint32_t first = history_offsets_[request];
-    const std::uint32_t total = history_offsets_[request + 1] - first;
-    const std::span<const std::uint64_t> hashes{history_hashes_.data() + first, total};
+    const std::uint32_t first = prompts_->history_offsets[request];
+    const std::uint32_t total = prompts_->history_offsets[request + 1] - first;
+    const std::span<const std::uint64_t> hashes{prompts_->history_hashes.data() + first, total};
     history_->find(kModel, hashes, workers_, combine64(seed_, sequence), history_depths_);
     asked.history = {history_depths_, total};
   }
@@ -151,8 +181,9 @@ std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time
 void Router::answered(std::uint32_t request, std::uint32_t engine) {
   in_flight_[engine] -= 1;
   if (!history_) return;
-  const std::uint32_t first = history_offsets_[request];
-  history_->add(kModel, workers_[engine], {history_hashes_.data() + first, history_offsets_[request + 1] - first});
+  const std::uint32_t first = prompts_->history_offsets[request];
+  history_->add(kModel, workers_[engine],
+                {prompts_->history_hashes.data() + first, prompts_->history_offsets[request + 1] - first});
 }
 
 void Router::poll(std::span<const Engine> engines) {
@@ -219,13 +250,13 @@ void Router::apply_to_index(std::uint32_t engine, std::span<const std::uint32_t>
       (void)index_->apply(BlockRemoved{.worker = worker, .engine_hashes = hashes_});
       continue;
     }
-    const std::uint32_t parent = parents_[events[i]];
+    const std::uint32_t parent = prompts_->parents[events[i]];
     BlockStored stored;
     stored.worker = worker;
     stored.namespace_key = query_.namespace_key();
     if (parent != Sequence::kNone) stored.parent = content_hash(parent);
     std::uint32_t before = parent;
-    for (; i < events.size() && (events[i] & Engine::kRemoved) == 0 && parents_[events[i]] == before; ++i) {
+    for (; i < events.size() && (events[i] & Engine::kRemoved) == 0 && prompts_->parents[events[i]] == before; ++i) {
       hashes_.push_back(content_hash(events[i]));
       before = events[i];
     }

@@ -1,5 +1,5 @@
-// Router: the library's own policy over what a router would know: metrics as old as the last poll, its own count of requests in flight,
-// and prefix stores fed by KV events or by its own memory.
+// Router: the library's own policy over what a router would know: metrics as old as its last poll, its own count of requests in flight,
+// and prefix stores fed by KV events or by its own memory. Several of them share nothing but what never changes.
 #pragma once
 
 #include <array>
@@ -26,14 +26,15 @@ class Router {
  public:
   static constexpr std::uint32_t kNobody = 0xFFFFFFFFu;
 
-  /// `workload` and `chains` outlive the router.
-  static Result<Router> create(const Scenario& scenario, const BlockChains& chains);
+  /// `scenario.routers` of them. `models`: the engines. All arguments outlive the routers.
+  static Result<std::vector<Router>> create_all(const Scenario& scenario, const BlockChains& chains,
+                                                std::span<const EngineModel> models);
 
   [[nodiscard]] std::string endpoint_id(std::size_t engine) const { return pool_->ids()[engine]; }
   /// Whether any scorer reads the engines' KV events.
   [[nodiscard]] bool wants_kv_events() const noexcept { return owners_.has_value() || index_.has_value(); }
 
-  /// The engine for a request, or kNobody. `sequence` counts requests over all runs.
+  /// The engine for a request, or kNobody. `sequence` counts the requests of this router over all runs.
   std::uint32_t decide(std::uint32_t request, std::uint64_t sequence, Time now);
   void sent(std::uint32_t engine) noexcept { in_flight_[engine] += 1; }
   /// The answer is complete.
@@ -47,9 +48,19 @@ class Router {
   [[nodiscard]] RouterView known() const noexcept;
 
  private:
-  Router(const Scenario& scenario, const BlockChains& chains, route::Policy policy);
+  /// Of the workload; the same for all routers.
+  struct Prompts {
+    std::vector<std::uint32_t> parents;  // for the index: id -> the id before it in its chain, or kNone
+    std::vector<std::uint32_t> history_offsets;
+    std::vector<std::uint64_t> history_hashes;
+  };
+
+  Router(const Scenario& scenario, const BlockChains& chains, std::span<const EngineModel> models,
+         std::shared_ptr<const Prompts> prompts, route::Policy policy);
+  static Result<Router> create(const Scenario& scenario, const BlockChains& chains, std::span<const EngineModel> models,
+                               std::shared_ptr<const Prompts> prompts);
+  static Prompts make_prompts(const Scenario& scenario, const BlockChains& chains);
   Status make_stores(const Scenario& scenario);
-  void make_history_hashes();
   void apply_to_owners(std::uint32_t engine, std::span<const std::uint32_t> events);
   void apply_to_index(std::uint32_t engine, std::span<const std::uint32_t> events);
 
@@ -62,6 +73,8 @@ class Router {
 
   const Workload* workload_;
   const BlockChains* chains_;
+  std::span<const EngineModel> models_;
+  std::shared_ptr<const Prompts> prompts_;
   route::Policy policy_;
   route::Workspace workspace_;
   std::uint64_t seed_;
@@ -80,12 +93,9 @@ class Router {
   std::optional<prefix::compat::ByteHistory> history_;
   std::optional<prefix::PrefixIndex> index_;
   prefix::PrefixQuery query_;
-  std::vector<std::uint32_t> parents_;        // for the index: id -> the id before it in its chain, or kNone
   std::vector<std::uint64_t> hashes_;         // scratch
   std::vector<std::uint32_t> prefix_depths_;  // scratch
   std::vector<std::uint32_t> history_depths_;
-  std::vector<std::uint32_t> history_offsets_;
-  std::vector<std::uint64_t> history_hashes_;
 };
 
 }  // namespace kthena::sim::detail

@@ -13,7 +13,10 @@ constexpr std::size_t kMaxLoadSamples = 1024;
 constexpr Time kHorizon = Time{1} << 62;  // 146 years: nothing is simulated beyond
 
 /// Requests that could never be admitted.
-Status check_fit(const Workload& workload, const EngineModel& model) {
+Status check_fit(const Workload& workload, std::span<const EngineModel> models) {
+  const EngineModel& model = *std::min_element(
+      models.begin(), models.end(),
+      [](const EngineModel& a, const EngineModel& b) { return a.kv_capacity_tokens < b.kv_capacity_tokens; });
   std::uint64_t largest = 0;
   std::size_t at = 0;
   std::size_t too_large = 0;
@@ -32,19 +35,32 @@ Status check_fit(const Workload& workload, const EngineModel& model) {
                           std::to_string(at) + "], needs " + std::to_string(largest));
 }
 
+/// One model per engine.
+std::vector<EngineModel> models_of(const Scenario& scenario) {
+  if (scenario.engine_groups.empty()) return std::vector<EngineModel>(scenario.replicas, scenario.engine);
+  std::vector<EngineModel> models;
+  for (const EngineGroup& group : scenario.engine_groups) models.insert(models.end(), group.count, group.engine);
+  return models;
+}
+
 }  // namespace
 
 // ---- set-up
 
-Simulation::State::State(Scenario scenario_in, detail::BlockChains chains_in)
+Simulation::State::State(Scenario scenario_in, std::vector<EngineModel> models_in, detail::BlockChains chains_in)
     : scenario(std::move(scenario_in)),
       chains(std::move(chains_in)),
+      models(std::move(models_in)),
       requests(static_cast<std::uint32_t>(scenario.workload.size())),
       sequences(requests),
       table(chains.ids.size()),
-      pipes(scenario.replicas) {
-  engines.reserve(scenario.replicas);
-  for (std::uint32_t i = 0; i < scenario.replicas; ++i) engines.emplace_back(scenario.engine, chains, sequences, table);
+      pipes(models.size()),
+      queues(scenario.routers) {
+  engines.reserve(models.size());
+  for (const EngineModel& model : models) engines.emplace_back(model, chains, sequences, table);
+  for (std::uint32_t i = 0; i < scenario.engine_groups.size(); ++i)
+    group_of.insert(group_of.end(), scenario.engine_groups[i].count, i);
+  group_of.resize(models.size());
   for (std::uint32_t i = 0; i < requests; ++i) {
     sequences[i].chain = chains.offsets[i];
     sequences[i].prompt = scenario.workload.prompt_tokens[i];
@@ -52,31 +68,35 @@ Simulation::State::State(Scenario scenario_in, detail::BlockChains chains_in)
   }
   const std::size_t total = std::size_t{requests} * scenario.runs;
   rows.arrival_ns.assign(total, kNever);
+  rows.admitted_ns.assign(total, kNever);
   rows.first_token_ns.assign(total, kNever);
   rows.end_ns.assign(total, kNever);
   rows.endpoint.assign(total, detail::Router::kNobody);
   rows.hit_tokens.assign(total, 0);
   runs.reserve(scenario.runs);
-  parked.reserve(64);
+  for (Queue& q : queues) q.parked.reserve(64);
   load.at_ns.reserve(kMaxLoadSamples);
-  load.running.reserve(kMaxLoadSamples * scenario.replicas);
-  load.waiting.reserve(kMaxLoadSamples * scenario.replicas);
+  load.running.reserve(kMaxLoadSamples * models.size());
+  load.waiting.reserve(kMaxLoadSamples * models.size());
 }
 
 Result<std::unique_ptr<Simulation::State>> Simulation::State::create(Scenario scenario) {
   if (scenario.request_limit > 0) truncate(scenario.workload, scenario.request_limit);
   if (Status status = check(scenario); !status.ok()) return status;
-  if (Status status = check_fit(scenario.workload, scenario.engine); !status.ok()) return status;
-  Result<detail::BlockChains> chains = detail::make_block_chains(scenario.workload, scenario.engine.block_tokens);
+  std::vector<EngineModel> models = models_of(scenario);
+  if (Status status = check_fit(scenario.workload, models); !status.ok()) return status;
+  Result<detail::BlockChains> chains = detail::make_block_chains(scenario.workload, models[0].block_tokens);
   if (!chains.ok()) return chains.status();
-  auto state = std::make_unique<State>(std::move(scenario), std::move(chains).value());
-  Result<detail::Router> router = detail::Router::create(state->scenario, state->chains);
-  if (!router.ok()) return router.status();
-  state->router.push_back(std::move(router).value());
-  state->kv_events = state->router[0].wants_kv_events();
+  auto state = std::make_unique<State>(std::move(scenario), std::move(models), std::move(chains).value());
+  Result<std::vector<detail::Router>> routers =
+      detail::Router::create_all(state->scenario, state->chains, state->models);
+  if (!routers.ok()) return routers.status();
+  state->routers = std::move(routers).value();
+  state->kv_events = state->routers[0].wants_kv_events();
   if (state->kv_events)
     for (detail::Engine& engine : state->engines) engine.record_kv_events();
-  state->queue.push(0, kPoll, 0);
+  const auto count = static_cast<std::uint32_t>(state->routers.size());
+  for (std::uint32_t i = 0; i < count; ++i) state->queue.push(state->scenario.poll_interval_ns * i / count, kPoll, i);
   state->queue.push(0, kRunStart, 0);
   return state;
 }
@@ -98,7 +118,7 @@ std::uint64_t Simulation::advance(std::uint64_t max_events) { return state_->adv
 bool Simulation::done() const noexcept { return state_->done; }
 std::uint64_t Simulation::events() const noexcept { return state_->events; }
 Time Simulation::now() const noexcept { return state_->now; }
-RouterView Simulation::router() const noexcept { return state_->router[0].known(); }
+RouterView Simulation::router(std::uint32_t router) const noexcept { return state_->routers[router].known(); }
 Progress Simulation::progress() const noexcept {
   const std::uint64_t total = std::uint64_t{state_->requests} * state_->scenario.runs;
   return {std::min(total, state_->run * state_->requests + state_->settled), total};
@@ -130,11 +150,13 @@ void Simulation::State::handle(const detail::Event& event) {
       end_step(event.subject());
       break;
     case kPoll:
-      poll();
+      poll(event.subject());
       break;
-    case kKvEvents:
-      router[0].apply(event.subject(), pipes[event.subject()].pop());
+    case kKvEvents: {
+      const std::span<const std::uint32_t> batch = pipes[event.subject()].pop();
+      for (detail::Router& router : routers) router.apply(event.subject(), batch);
       break;
+    }
     case kAnswer:
       answer(event.subject());
       break;
@@ -185,17 +207,24 @@ void Simulation::State::send(std::uint32_t request) {
   sequence.generated = 0;
   sequence.preempted = 0;
   sequence.hit = 0;
+  sequence.admitted_ns = kNever;
   rows.arrival_ns[row(request)] = now;
   if (runs.back().first_send_ns == kNever) runs.back().first_send_ns = now;
-  if (parked.empty() && dispatch(request)) return;
-  parked.push_back(request);
+  const std::uint32_t router = router_of(row(request));
+  Queue& own = queues[router];
+  const Asked asked{request, own.asked++};
+  if (own.parked.empty() && dispatch(router, asked)) return;
+  own.parked.push_back(asked);
   ++runs.back().waited_for_poll;
 }
 
-bool Simulation::State::dispatch(std::uint32_t request) {
-  const std::uint32_t chosen = router[0].decide(request, row(request), now);
+bool Simulation::State::dispatch(std::uint32_t router, Asked asked) {
+  const std::uint32_t request = asked.request;
+  const std::uint32_t chosen = scenario.assignment == Assignment::kPartition
+                                   ? scenario.workload.group_ids[request] % static_cast<std::uint32_t>(engines.size())
+                                   : routers[router].decide(request, asked.sequence, now);
   if (chosen == detail::Router::kNobody) return false;
-  router[0].sent(chosen);
+  routers[router].sent(chosen);
   rows.endpoint[row(request)] = chosen;
   engines[chosen].enqueue(request, now);
   if (!engines[chosen].stepping()) start_step(chosen);
@@ -205,11 +234,12 @@ bool Simulation::State::dispatch(std::uint32_t request) {
 void Simulation::State::answer(std::uint32_t request) {
   const detail::Sequence& sequence = sequences[request];
   const std::uint64_t at = row(request);
+  rows.admitted_ns[at] = sequence.admitted_ns;
   rows.first_token_ns[at] = sequence.first_token_ns;
   rows.end_ns[at] = sequence.end_ns;
   rows.hit_tokens[at] = sequence.hit;
   runs.back().last_token_ns = now;
-  router[0].answered(request, rows.endpoint[at]);
+  routers[router_of(at)].answered(request, rows.endpoint[at]);
   settle();
 }
 
@@ -245,20 +275,21 @@ void Simulation::State::end_step(std::uint32_t engine) {
   if (!e.empty()) start_step(engine);
 }
 
-// ---- the router's polls
+// ---- the routers' polls
 
-void Simulation::State::poll() {
-  router[0].poll(engines);
-  sample_load();
+void Simulation::State::poll(std::uint32_t router) {
+  routers[router].poll(engines);
+  if (router == 0) sample_load();
   const bool idle = std::all_of(engines.begin(), engines.end(), [](const detail::Engine& e) { return e.empty(); });
-  if (!parked.empty()) retry_parked(idle);
-  if (!done) queue.push(now + scenario.poll_interval_ns, kPoll, 0);
+  if (!queues[router].parked.empty()) retry_parked(router, idle);
+  if (!done) queue.push(now + scenario.poll_interval_ns, kPoll, router);
 }
 
 // First come, first served: the first that finds nobody keeps those behind it waiting.
-void Simulation::State::retry_parked(bool idle) {
+void Simulation::State::retry_parked(std::uint32_t router, bool idle) {
+  std::vector<Asked>& parked = queues[router].parked;
   std::size_t gone = 0;
-  while (gone < parked.size() && dispatch(parked[gone])) ++gone;
+  while (gone < parked.size() && dispatch(router, parked[gone])) ++gone;
   if (idle && gone == 0) {  // it will not get better than this
     given_up.swap(parked);
     for (std::size_t i = 0; i < given_up.size(); ++i) {

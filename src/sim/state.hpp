@@ -1,14 +1,16 @@
-// Simulation::State: the fleet, the client and the clock.
+// Simulation::State: the fleet, its routers, the client and the clock.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "kthena/base/random.hpp"
 #include "kthena/sim/simulation.hpp"
 #include "sim/block_chains.hpp"
 #include "sim/engine.hpp"
 #include "sim/event_queue.hpp"
 #include "sim/kv_pipe.hpp"
+#include "sim/random_streams.hpp"
 #include "sim/router.hpp"
 
 namespace kthena::sim {
@@ -31,8 +33,18 @@ struct Simulation::State {
     std::uint64_t unroutable = 0;
   };
 
+  /// What one router was given.
+  struct Asked {
+    std::uint32_t request;
+    std::uint64_t sequence;  // among its own
+  };
+  struct Queue {
+    std::uint64_t asked = 0;
+    std::vector<Asked> parked;  // nobody was eligible; first come first served
+  };
+
   static Result<std::unique_ptr<State>> create(Scenario scenario);
-  State(Scenario scenario_in, detail::BlockChains chains_in);
+  State(Scenario scenario_in, std::vector<EngineModel> models_in, detail::BlockChains chains_in);
 
   std::uint64_t advance(std::uint64_t max_events);
   void handle(const detail::Event& event);
@@ -42,26 +54,36 @@ struct Simulation::State {
   void send_pending();
   void send(std::uint32_t request);
   /// False when nobody is eligible.
-  bool dispatch(std::uint32_t request);
+  bool dispatch(std::uint32_t router, Asked asked);
   void start_step(std::uint32_t engine);
   void end_step(std::uint32_t engine);
   void answer(std::uint32_t request);
-  void poll();
-  void retry_parked(bool idle);
+  void poll(std::uint32_t router);
+  void retry_parked(std::uint32_t router, bool idle);
   void sample_load();
   /// One more is answered or given up.
   void settle();
   [[nodiscard]] Mark mark() const;
   [[nodiscard]] std::uint64_t row(std::uint32_t request) const noexcept { return run * requests + request; }
 
+  /// The router that a request goes to, by its row.
+  [[nodiscard]] std::uint32_t router_of(std::uint64_t row_of) const noexcept {
+    if (scenario.routers == 1) return 0;
+    return static_cast<std::uint32_t>(
+        scale_to(random_u64(scenario.seed, detail::kRouterStream, row_of), scenario.routers));
+  }
+
   Scenario scenario;
   detail::BlockChains chains;
+  std::vector<EngineModel> models;      // one per engine
+  std::vector<std::uint32_t> group_of;  // one per engine
   std::uint32_t requests;
   std::vector<detail::Sequence> sequences;
   std::vector<std::uint32_t> table;
   std::vector<detail::Engine> engines;
   std::vector<detail::KvPipe> pipes;
-  std::vector<detail::Router> router;  // one; empty until create() made it
+  std::vector<detail::Router> routers;  // empty until create() made them
+  std::vector<Queue> queues;            // one per router
   bool kv_events = false;
   detail::EventQueue queue;
 
@@ -73,9 +95,8 @@ struct Simulation::State {
   std::uint64_t run = 0;
   std::uint32_t arrived = 0;
   std::uint32_t sent = 0;
-  std::uint32_t settled = 0;            // of this run: answered or given up
-  std::vector<std::uint32_t> parked;    // nobody was eligible; first come first served
-  std::vector<std::uint32_t> given_up;  // scratch
+  std::uint32_t settled = 0;    // of this run: answered or given up
+  std::vector<Asked> given_up;  // scratch
 
   std::vector<Run> runs;
   RequestRows rows;

@@ -30,6 +30,9 @@ Status check(const Workload& workload) {
   if (n == 0) faults.add("requests", "there is none");
   if (workload.prompt_tokens.size() != n) faults.add("prompt_tokens", "not as many as arrivals");
   if (workload.output_tokens.size() != n) faults.add("output_tokens", "not as many as arrivals");
+  if (!workload.group_ids.empty() && workload.group_ids.size() != n) faults.add("group_ids", "not as many as arrivals");
+  if (!workload.adapter_ids.empty() && workload.adapter_ids.size() != n)
+    faults.add("adapter_ids", "not as many as arrivals");
   if (workload.segment_offsets.size() != n + 1) faults.add("segment_offsets", "not one more than arrivals");
   if (workload.segment_ids.size() != workload.segment_tokens.size())
     faults.add("segment_ids", "not as many as segment_tokens");
@@ -45,6 +48,10 @@ Status check(const Workload& workload) {
       faults.add(place(i, "arrival_ns"), i == 0 ? "negative" : "before the request above it");
     check_lengths(workload.prompt_tokens[i], i, "prompt_tokens", faults);
     check_lengths(workload.output_tokens[i], i, "output_tokens", faults);
+    if (!workload.adapter_ids.empty() && workload.adapter_ids[i] >= kMaxAdapters &&
+        workload.adapter_ids[i] != kNoAdapter)
+      faults.add(place(i, "adapter_ids"), std::to_string(workload.adapter_ids[i]) + " is not below " +
+                                              std::to_string(kMaxAdapters) + ", nor kNoAdapter");
     std::uint64_t sum = 0;
     for (std::size_t s = workload.segment_offsets[i]; s < workload.segment_offsets[i + 1]; ++s) {
       if (workload.segment_tokens[s] == 0) faults.add(place(i, "segments"), "one is empty");
@@ -60,6 +67,8 @@ void truncate(Workload& workload, std::size_t count) {
   workload.arrival_ns.resize(count);
   workload.prompt_tokens.resize(count);
   workload.output_tokens.resize(count);
+  if (!workload.group_ids.empty()) workload.group_ids.resize(count);
+  if (!workload.adapter_ids.empty()) workload.adapter_ids.resize(count);
   workload.segment_offsets.resize(count + 1);
   workload.segment_ids.resize(workload.segment_offsets.back());
   workload.segment_tokens.resize(workload.segment_offsets.back());
@@ -93,7 +102,7 @@ Result<PrefixStats> prefix_stats(const Workload& workload, std::uint32_t block_t
   detail::HashIds seen;
   for (std::size_t i = 0; i < workload.size(); ++i) {
     detail::ContentCursor cursor(workload, i);
-    std::uint64_t chain = 0;
+    std::uint64_t chain = detail::chain_start(workload, i);
     bool leading = true;
     for (std::uint32_t at = 0; at < workload.prompt_tokens[i]; at += block_tokens) {
       const std::uint32_t tokens = std::min(block_tokens, workload.prompt_tokens[i] - at);

@@ -22,6 +22,10 @@ Result<EngineModel> engine_model(std::string_view name);
 /// kInvalidArgument names every field out of range ("engine.block_tokens").
 Status check(const EngineModel& model);
 
+/// A server with slots and nothing else, for queueing: every step lasts `step_s`, so an answer of n tokens takes n steps; memory and token
+/// budget never run out.
+EngineModel slot_server(std::uint32_t slots, double step_s);
+
 /// Blocks that the KV memory holds.
 constexpr std::uint64_t kv_blocks(const EngineModel& model) noexcept {
   return model.block_tokens == 0 ? 0 : model.kv_capacity_tokens / model.block_tokens;

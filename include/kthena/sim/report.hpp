@@ -31,6 +31,7 @@ struct RunReport {
   double throughput_rps = 0;
   Distribution e2e_s;    ///< from the client's send to the last token
   Distribution ttft_s;   ///< from the client's send to the first token
+  Distribution wait_s;   ///< from the client's send to the first admission into a batch
   Distribution tpot_s;   ///< (last - first token) / (output tokens - 1); without answers of one token
   double hit_ratio = 0;  ///< prompt tokens found at first admission / prompt tokens; null in JSON without requests
   double load_max_over_mean = 0;      ///< tokens computed per engine; null in JSON when there are none
@@ -44,6 +45,7 @@ struct RunReport {
 /// One engine over the whole simulation.
 struct EngineReport {
   std::string endpoint;
+  std::uint32_t group = 0;     ///< in Report::engine_groups
   std::uint64_t requests = 0;  ///< finished
   std::uint64_t steps = 0;
   std::uint64_t preemptions = 0;
@@ -60,13 +62,15 @@ struct EngineReport {
 
 /// Per request and run, in order of run and then of the workload. `endpoint` is 0xFFFFFFFF and times are kNever where it never got that far.
 struct RequestRows {
-  std::vector<Time> arrival_ns;  ///< when the client sent it; time of the whole simulation
+  std::vector<Time> arrival_ns;   ///< when the client sent it; time of the whole simulation
+  std::vector<Time> admitted_ns;  ///< first admission: the start of the step that took it into the batch
   std::vector<Time> first_token_ns;
   std::vector<Time> end_ns;
   std::vector<std::uint32_t> endpoint;
   std::vector<std::uint32_t> prompt_tokens;
   std::vector<std::uint32_t> output_tokens;
   std::vector<std::uint32_t> hit_tokens;
+  std::vector<std::uint32_t> router;  ///< which one it was given to
 };
 
 /// Requests running and waiting per engine, sampled at polls and thinned to at most 1024 samples.
@@ -80,8 +84,12 @@ struct Report {
   std::string workload;
   std::string policy;
   PrefixSource prefix_source = PrefixSource::kKthena;
-  EngineModel engine;
-  std::uint32_t replicas = 0;
+  EngineModel engine;                      ///< that of the first engine
+  std::uint32_t replicas = 0;              ///< engines, of all groups
+  std::vector<EngineGroup> engine_groups;  ///< empty unless the scenario has groups
+  std::uint32_t routers = 1;
+  Assignment assignment = Assignment::kPolicy;
+  bool with_waits = false;     ///< Scenario::report_waits
   std::uint64_t requests = 0;  ///< of one run
   std::vector<RunReport> runs;
   RunReport total;

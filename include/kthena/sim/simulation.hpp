@@ -22,7 +22,7 @@ struct Progress {
   std::uint64_t total = 0;
 };
 
-/// What the router of a simulation knows at a moment, one element per engine in the order of Report::engines. For tests and for hosts
+/// What a router of a simulation knows at a moment, one element per engine in the order of Report::engines. For tests and for hosts
 /// that draw; the spans hold until the next advance().
 struct RouterView {
   std::uint64_t polls = 0;  ///< times that the metrics were read; 0: all that follows is 0
@@ -56,7 +56,8 @@ class Simulation {
   [[nodiscard]] std::uint64_t events() const noexcept;
   /// The simulated time of the last event.
   [[nodiscard]] Time now() const noexcept;
-  [[nodiscard]] RouterView router() const noexcept;
+  /// `router` is below Scenario::routers.
+  [[nodiscard]] RouterView router(std::uint32_t router = 0) const noexcept;
 
   /// Of what happened so far; complete once done().
   [[nodiscard]] Report report() const;

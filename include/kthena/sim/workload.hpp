@@ -4,7 +4,7 @@
 // share: equal ids at equal places after equal prefixes mean equal tokens. No token is ever made up.
 //
 //   Use when   a scenario needs requests: the generated-shared-prefix benchmark here, real traces in trace.hpp.
-//   Cost       O(requests + segments) to make; 28 bytes per request and 12 per segment.
+//   Cost       O(requests + segments) to make; 28 to 36 bytes per request and 12 per segment.
 //   Source     sglang bench_serving.py `generated-shared-prefix` (its shuffle and Poisson pacing; joiners between system prompt and
 //              question are left out); Mooncake FAST'25 traces for prompts as block ids.
 #pragma once
@@ -23,6 +23,10 @@ namespace kthena::sim {
 
 /// Longest prompt and longest answer that a workload may hold, tokens.
 inline constexpr std::uint32_t kMaxTokens = 10'000'000;
+/// An adapter id of a request for the base model.
+inline constexpr std::uint32_t kNoAdapter = 0xFFFFFFFFu;
+/// Different adapters that a workload may have.
+inline constexpr std::uint32_t kMaxAdapters = 65'536;
 
 struct Workload {
   std::string name;
@@ -40,6 +44,10 @@ struct Workload {
   /// Tokens of the blocks a trace names its prompts in; 0: none. An engine's block size must divide it.
   std::uint32_t trace_block_tokens = 0;
 
+  // Optional: empty, or one element per request.
+  std::vector<std::uint32_t> group_ids;    ///< which system prompt; read by Assignment::kPartition alone
+  std::vector<std::uint32_t> adapter_ids;  ///< LoRA adapter, 0..kMaxAdapters, or kNoAdapter
+
   [[nodiscard]] std::size_t size() const noexcept { return arrival_ns.size(); }
 };
 
@@ -56,6 +64,12 @@ struct GeneratedSharedPrefix {
   /// Mean rate at which the client makes requests (exponential gaps). 0: all at once. Range [0, 1e9]. DEFAULT: 800.
   double rate_rps = 800;
   std::uint64_t seed = 1;
+  /// How unlike the groups are: group g (counted from 0) has its share (g + 1)^-s of the groups * requests_per_group requests, rounded by
+  /// largest remainders. 0: all alike. Range [0, 10]. DEFAULT: 0.
+  double zipf_s = 0;
+  /// LoRA adapters; each group asks for one, drawn with odds (a + 1)^-adapter_zipf_s. 0: none. Range 0..kMaxAdapters. DEFAULT: 0.
+  std::uint32_t adapters = 0;
+  double adapter_zipf_s = 0;  ///< [0, 10]
 };
 
 /// kInvalidArgument names every field out of range. At most 2^26 requests.
@@ -66,13 +80,19 @@ std::span<const std::string_view> workload_names() noexcept;
 /// kNotFound lists the names that exist.
 Result<Workload> named_workload(std::string_view name, std::uint64_t seed = 1);
 
-/// Requests that do not share anything, with equal lengths, at the times of a Poisson process. For queueing laws and for load tests.
+/// Requests that do not share anything, at the times of a Poisson process. For queueing laws and for load tests.
 struct PoissonArrivals {
   std::uint32_t requests = 1000;
   std::uint32_t prompt_tokens = 1000;
   std::uint32_t output_tokens = 100;
   double rate_rps = 1;  ///< > 0
   std::uint64_t seed = 1;
+  /// Answers are lognormal with mean output_tokens and this standard deviation of their logarithm, rounded, at least 1 token. 0: all
+  /// have output_tokens. Range [0, 4]. DEFAULT: 0.
+  double output_sigma = 0;
+  /// LoRA adapters, drawn for each request with odds (a + 1)^-adapter_zipf_s. 0: none. Range 0..kMaxAdapters. DEFAULT: 0.
+  std::uint32_t adapters = 0;
+  double adapter_zipf_s = 0;  ///< [0, 10]
 };
 Result<Workload> make_poisson(const PoissonArrivals& spec);
 
