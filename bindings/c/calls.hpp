@@ -110,7 +110,34 @@ inline constexpr std::uint32_t kMemberEnds<kthena_request>[] = {KTHENA_END(kthen
                                                                 KTHENA_END(kthena_request, history_total),
                                                                 KTHENA_END(kthena_request, sequence),
                                                                 KTHENA_END(kthena_request, now_ns),
-                                                                KTHENA_END(kthena_request, seed)};
+                                                                KTHENA_END(kthena_request, seed),
+                                                                KTHENA_END(kthena_request, output_tokens),
+                                                                KTHENA_END(kthena_request, prefix_block_tokens),
+                                                                KTHENA_END(kthena_request, history_block_tokens),
+                                                                KTHENA_END(kthena_request, reserved),
+                                                                KTHENA_END(kthena_request, prefix_host_depths),
+                                                                KTHENA_END(kthena_request, prefix_disk_depths),
+                                                                KTHENA_END(kthena_request, history_host_depths),
+                                                                KTHENA_END(kthena_request, history_disk_depths),
+                                                                KTHENA_END(kthena_request, session),
+                                                                KTHENA_END(kthena_request, near_to),
+                                                                KTHENA_END(kthena_request, slo_ttft_s),
+                                                                KTHENA_END(kthena_request, slo_tpot_s)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_pool_endpoints>[] = {
+    KTHENA_END(kthena_pool_endpoints, struct_size),
+    KTHENA_END(kthena_pool_endpoints, reserved),
+    KTHENA_END(kthena_pool_endpoints, n),
+    KTHENA_END(kthena_pool_endpoints, id_bytes),
+    KTHENA_END(kthena_pool_endpoints, id_offsets),
+    KTHENA_END(kthena_pool_endpoints, model_bytes),
+    KTHENA_END(kthena_pool_endpoints, model_offsets),
+    KTHENA_END(kthena_pool_endpoints, endpoint_models),
+    KTHENA_END(kthena_pool_endpoints, waiting_bytes),
+    KTHENA_END(kthena_pool_endpoints, waiting_offsets),
+    KTHENA_END(kthena_pool_endpoints, endpoint_waiting),
+    KTHENA_END(kthena_pool_endpoints, place_bytes),
+    KTHENA_END(kthena_pool_endpoints, place_offsets)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_decision>[] = {
     KTHENA_END(kthena_decision, struct_size),    KTHENA_END(kthena_decision, outcome),

@@ -54,7 +54,8 @@ struct kthena_policy {
 
 struct kthena_workspace {
   kthena::route::Workspace workspace;
-  std::array<std::vector<std::uint32_t>, 2> depths;  ///< prefix and history in the order of the snapshot
+  /// In the order of the snapshot: of the prefix on the device, in host memory and on disk; of the history the same.
+  std::array<std::vector<std::uint32_t>, 6> depths;
 };
 
 struct kthena_prefix_index {

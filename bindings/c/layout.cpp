@@ -7,6 +7,7 @@
 
 #include "calls.hpp"
 #include "kthena/base/engine_sample.hpp"
+#include "kthena/route/place.hpp"
 #include "kthena/route/signal.hpp"
 
 namespace {
@@ -28,6 +29,26 @@ static_assert(KTHENA_SIGNAL_KV_USAGE == static_cast<int>(kthena::route::Signal::
 static_assert(KTHENA_SIGNAL_TTFT_S == static_cast<int>(kthena::route::Signal::kTtft));
 static_assert(KTHENA_SIGNAL_TPOT_S == static_cast<int>(kthena::route::Signal::kTpot));
 static_assert(KTHENA_SIGNAL_IN_FLIGHT == static_cast<int>(kthena::route::Signal::kInFlight));
+static_assert(KTHENA_SIGNAL_PREFILL_REQUESTS == static_cast<int>(kthena::route::Signal::kPrefillRequests));
+static_assert(KTHENA_SIGNAL_PREFILL_TOKENS == static_cast<int>(kthena::route::Signal::kPrefillTokens));
+static_assert(KTHENA_SIGNAL_UNCACHED_TOKENS == static_cast<int>(kthena::route::Signal::kUncachedTokens));
+static_assert(KTHENA_SIGNAL_OUTPUT_TOKENS == static_cast<int>(kthena::route::Signal::kOutputTokens));
+static_assert(KTHENA_SIGNAL_KV_TOKENS == static_cast<int>(kthena::route::Signal::kKvTokens));
+static_assert(KTHENA_SIGNAL_KV_CAPACITY_TOKENS == static_cast<int>(kthena::route::Signal::kKvCapacityTokens));
+static_assert(KTHENA_SIGNAL_PREFILL_TPS == static_cast<int>(kthena::route::Signal::kPrefillTps));
+static_assert(KTHENA_SIGNAL_DECODE_TPS == static_cast<int>(kthena::route::Signal::kDecodeTps));
+static_assert(KTHENA_SIGNAL_MAX_RUNNING == static_cast<int>(kthena::route::Signal::kMaxRunning));
+static_assert(KTHENA_SIGNAL_MAX_ADAPTERS == static_cast<int>(kthena::route::Signal::kMaxAdapters));
+static_assert(KTHENA_SIGNAL_CONTEXT_MIN_TOKENS == static_cast<int>(kthena::route::Signal::kContextMinTokens));
+static_assert(KTHENA_SIGNAL_CONTEXT_MAX_TOKENS == static_cast<int>(kthena::route::Signal::kContextMaxTokens));
+static_assert(KTHENA_SIGNAL_HELD_BLOCKS == static_cast<int>(kthena::route::Signal::kHeldBlocks));
+static_assert(KTHENA_SIGNAL_COLD_TURN == static_cast<int>(kthena::route::Signal::kColdTurn));
+static_assert(KTHENA_SIGNAL_READY_AT_S == static_cast<int>(kthena::route::Signal::kReadyAtS));
+static_assert(KTHENA_PLACE_LEVELS == kthena::route::kPlaceLevels);
+static_assert(KTHENA_PLACE_HOST == static_cast<int>(kthena::route::PlaceLevel::kHost));
+static_assert(KTHENA_PLACE_RACK == static_cast<int>(kthena::route::PlaceLevel::kRack));
+static_assert(KTHENA_PLACE_ZONE == static_cast<int>(kthena::route::PlaceLevel::kZone));
+static_assert(KTHENA_PLACE_REGION == static_cast<int>(kthena::route::PlaceLevel::kRegion));
 static_assert(KTHENA_ENGINE_RUNNING == static_cast<int>(kthena::EngineSignal::kRunning));
 static_assert(KTHENA_ENGINE_WAITING == static_cast<int>(kthena::EngineSignal::kWaiting));
 static_assert(KTHENA_ENGINE_KV_USAGE == static_cast<int>(kthena::EngineSignal::kKvUsage));
@@ -51,6 +72,7 @@ static_assert(KTHENA_ENGINE_E2E_S == static_cast<int>(kthena::EngineLatency::kE2
 static_assert(KTHENA_ENGINE_QUEUE_S == static_cast<int>(kthena::EngineLatency::kQueue));
 static_assert(KTHENA_ENGINE_LATENCY_COUNT == kthena::kEngineLatencyCount);
 
+static_assert(ends_in_a_member<kthena_pool_endpoints>());
 static_assert(ends_in_a_member<kthena_request>());
 static_assert(ends_in_a_member<kthena_decision>());
 static_assert(ends_in_a_member<kthena_prefix_index_options>());
@@ -83,7 +105,22 @@ KTHENA_AT(kthena_error, code, 4);
 KTHENA_AT(kthena_error, message_size, 8);
 KTHENA_AT(kthena_error, message, 16);
 
-static_assert(sizeof(kthena_request) == 96);
+static_assert(sizeof(kthena_pool_endpoints) == 96);
+KTHENA_AT(kthena_pool_endpoints, struct_size, 0);
+KTHENA_AT(kthena_pool_endpoints, reserved, 4);
+KTHENA_AT(kthena_pool_endpoints, n, 8);
+KTHENA_AT(kthena_pool_endpoints, id_bytes, 16);
+KTHENA_AT(kthena_pool_endpoints, id_offsets, 24);
+KTHENA_AT(kthena_pool_endpoints, model_bytes, 32);
+KTHENA_AT(kthena_pool_endpoints, model_offsets, 40);
+KTHENA_AT(kthena_pool_endpoints, endpoint_models, 48);
+KTHENA_AT(kthena_pool_endpoints, waiting_bytes, 56);
+KTHENA_AT(kthena_pool_endpoints, waiting_offsets, 64);
+KTHENA_AT(kthena_pool_endpoints, endpoint_waiting, 72);
+KTHENA_AT(kthena_pool_endpoints, place_bytes, 80);
+KTHENA_AT(kthena_pool_endpoints, place_offsets, 88);
+
+static_assert(sizeof(kthena_request) == 240);
 KTHENA_AT(kthena_request, struct_size, 0);
 KTHENA_AT(kthena_request, prompt_tokens, 4);
 KTHENA_AT(kthena_request, id, 8);
@@ -96,6 +133,18 @@ KTHENA_AT(kthena_request, history_total, 68);
 KTHENA_AT(kthena_request, sequence, 72);
 KTHENA_AT(kthena_request, now_ns, 80);
 KTHENA_AT(kthena_request, seed, 88);
+KTHENA_AT(kthena_request, output_tokens, 96);
+KTHENA_AT(kthena_request, prefix_block_tokens, 100);
+KTHENA_AT(kthena_request, history_block_tokens, 104);
+KTHENA_AT(kthena_request, reserved, 108);
+KTHENA_AT(kthena_request, prefix_host_depths, 112);
+KTHENA_AT(kthena_request, prefix_disk_depths, 120);
+KTHENA_AT(kthena_request, history_host_depths, 128);
+KTHENA_AT(kthena_request, history_disk_depths, 136);
+KTHENA_AT(kthena_request, session, 144);
+KTHENA_AT(kthena_request, near_to, 160);
+KTHENA_AT(kthena_request, slo_ttft_s, 224);
+KTHENA_AT(kthena_request, slo_tpot_s, 232);
 
 static_assert(sizeof(kthena_decision) == 128);
 KTHENA_AT(kthena_decision, struct_size, 0);

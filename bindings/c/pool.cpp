@@ -13,6 +13,11 @@ using c::guarded;
 
 namespace {
 
+std::string name_at(const char* bytes, const uint64_t* offsets, std::size_t position) {
+  const std::uint64_t size = offsets[position + 1] - offsets[position];
+  return size == 0 ? std::string() : std::string(bytes + offsets[position], size);
+}
+
 /// The pool of these endpoints, numbered as they stand.
 Result<std::unique_ptr<kthena_pool>> make_pool(std::vector<route::Endpoint> endpoints) {
   std::vector<std::string> ids;
@@ -54,42 +59,91 @@ kthena_status check_column(const kthena_pool* pool, int32_t signal, const double
   return c::check_array(values, n, "values", error);
 }
 
+/// Lists of names of each endpoint, appended to the member `of` of the endpoints.
+kthena_status read_names(const char* bytes, const uint64_t* offsets, const uint64_t* starts, const std::string& prefix,
+                         const char* bytes_name, const char* offsets_name, const char* starts_name,
+                         std::vector<std::string> route::Endpoint::*of, std::vector<route::Endpoint>& endpoints,
+                         kthena_error* error) {
+  const std::size_t n = endpoints.size();
+  if (starts == nullptr || n == 0) return KTHENA_OK;
+  // They count names, so they are checked like offsets into an array that is always there.
+  if (kthena_status status = c::check_offsets(starts, n, "", prefix + starts_name, "", error); status != KTHENA_OK)
+    return status;
+  if (kthena_status status =
+          c::check_offsets(offsets, starts[n], bytes, prefix + offsets_name, prefix + bytes_name, error);
+      status != KTHENA_OK)
+    return status;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::uint64_t m = starts[i]; m < starts[i + 1]; ++m)
+      (endpoints[i].*of).emplace_back(name_at(bytes, offsets, m));
+  return KTHENA_OK;
+}
+
+/// `prefix` comes before the names of members in messages.
+kthena_status create(const kthena_pool_endpoints& given, const std::string& prefix, kthena_pool** pool,
+                     kthena_error* error) {
+  if (pool == nullptr) return c::refuse_null(error, "pool");
+  if (given.reserved != 0) return c::refuse(error, prefix + "reserved", "must be 0");
+  const std::size_t n = given.n;
+  if (n >= KTHENA_NONE) return c::refuse(error, prefix + "n", "too many endpoints");
+  if (kthena_status status =
+          c::check_offsets(given.id_offsets, n, given.id_bytes, prefix + "id_offsets", prefix + "id_bytes", error);
+      status != KTHENA_OK)
+    return status;
+  std::vector<route::Endpoint> endpoints(n);
+  for (std::size_t i = 0; i < n; ++i) endpoints[i].id = name_at(given.id_bytes, given.id_offsets, i);
+  if (kthena_status status =
+          read_names(given.model_bytes, given.model_offsets, given.endpoint_models, prefix, "model_bytes",
+                     "model_offsets", "endpoint_models", &route::Endpoint::models, endpoints, error);
+      status != KTHENA_OK)
+    return status;
+  if (kthena_status status =
+          read_names(given.waiting_bytes, given.waiting_offsets, given.endpoint_waiting, prefix, "waiting_bytes",
+                     "waiting_offsets", "endpoint_waiting", &route::Endpoint::waiting_models, endpoints, error);
+      status != KTHENA_OK)
+    return status;
+  if (given.place_offsets != nullptr) {
+    if (kthena_status status = c::check_offsets(given.place_offsets, n * route::kPlaceLevels, given.place_bytes,
+                                                prefix + "place_offsets", prefix + "place_bytes", error);
+        status != KTHENA_OK)
+      return status;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t level = 0; level < route::kPlaceLevels; ++level)
+        endpoints[i].place[level] = name_at(given.place_bytes, given.place_offsets, i * route::kPlaceLevels + level);
+  }
+  Result<std::unique_ptr<kthena_pool>> made = make_pool(std::move(endpoints));
+  if (!made.ok()) return c::fail(error, made.status());
+  *pool = made->release();
+  return KTHENA_OK;
+}
+
 }  // namespace
+
+kthena_str kthena_signal_name(int32_t signal) {
+  if (signal < 0 || signal >= KTHENA_SIGNAL_COUNT) return c::borrow({});
+  return c::borrow(route::info(static_cast<route::Signal>(signal)).name);
+}
 
 kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offsets, size_t n, const char* model_bytes,
                                  const uint64_t* model_offsets, const uint64_t* endpoint_models, kthena_pool** pool,
                                  kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
-    if (pool == nullptr) return c::refuse_null(error, "pool");
-    if (n >= KTHENA_NONE) return c::refuse(error, "n", "too many endpoints");
-    if (kthena_status status = c::check_offsets(id_offsets, n, id_bytes, "id_offsets", "id_bytes", error);
-        status != KTHENA_OK)
-      return status;
-    const bool has_models = endpoint_models != nullptr && n != 0;
-    if (has_models) {
-      // They count names, so they are checked like offsets into an array that is always there.
-      if (kthena_status status = c::check_offsets(endpoint_models, n, "", "endpoint_models", "", error);
-          status != KTHENA_OK)
-        return status;
-      if (kthena_status status =
-              c::check_offsets(model_offsets, endpoint_models[n], model_bytes, "model_offsets", "model_bytes", error);
-          status != KTHENA_OK)
-        return status;
-    }
-    std::vector<route::Endpoint> endpoints(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      if (id_offsets[i + 1] != id_offsets[i])
-        endpoints[i].id.assign(id_bytes + id_offsets[i], id_offsets[i + 1] - id_offsets[i]);
-      if (!has_models) continue;
-      for (std::uint64_t m = endpoint_models[i]; m < endpoint_models[i + 1]; ++m) {
-        const std::uint64_t size = model_offsets[m + 1] - model_offsets[m];
-        endpoints[i].models.emplace_back(size == 0 ? "" : model_bytes + model_offsets[m], size);
-      }
-    }
-    Result<std::unique_ptr<kthena_pool>> made = make_pool(std::move(endpoints));
-    if (!made.ok()) return c::fail(error, made.status());
-    *pool = made->release();
-    return KTHENA_OK;
+    kthena_pool_endpoints endpoints = {};
+    endpoints.n = n;
+    endpoints.id_bytes = id_bytes;
+    endpoints.id_offsets = id_offsets;
+    endpoints.model_bytes = model_bytes;
+    endpoints.model_offsets = model_offsets;
+    endpoints.endpoint_models = endpoint_models;
+    return create(endpoints, "", pool, error);
+  });
+}
+
+kthena_status kthena_pool_create_from(const kthena_pool_endpoints* endpoints, kthena_pool** pool, kthena_error* error) {
+  return guarded(error, [&]() -> kthena_status {
+    kthena_pool_endpoints copy;
+    if (kthena_status status = c::read_struct(endpoints, "endpoints", copy, error); status != KTHENA_OK) return status;
+    return create(copy, "endpoints.", pool, error);
   });
 }
 

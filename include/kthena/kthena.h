@@ -153,6 +153,18 @@ typedef enum kthena_signal {
   KTHENA_SIGNAL_COUNT = 21
 } kthena_signal;
 
+/* Of a signal: its name in documents, "running". Empty for a number that is none. Live for ever. [any thread] */
+KTHENA_API kthena_str kthena_signal_name(int32_t signal);
+
+/* Levels of a place, from near to far: where an endpoint runs, or a peer that a request should be near to. */
+enum {
+  KTHENA_PLACE_HOST = 0,
+  KTHENA_PLACE_RACK = 1,
+  KTHENA_PLACE_ZONE = 2,
+  KTHENA_PLACE_REGION = 3,
+  KTHENA_PLACE_LEVELS = 4
+};
+
 typedef struct kthena_pool kthena_pool;
 
 /* A pool of n endpoints. Ids are id_bytes[id_offsets[i] .. id_offsets[i + 1]): unique, not empty. Endpoint i serves the names
@@ -165,6 +177,27 @@ typedef struct kthena_pool kthena_pool;
 KTHENA_API kthena_status kthena_pool_create(const char* id_bytes, const uint64_t* id_offsets, size_t n,
                                             const char* model_bytes, const uint64_t* model_offsets,
                                             const uint64_t* endpoint_models, kthena_pool** pool, kthena_error* error);
+/* All that stays as it is about the endpoints of a pool. Lists of names as in kthena_pool_create. */
+typedef struct kthena_pool_endpoints {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+  size_t n;
+  const char* id_bytes;
+  const uint64_t* id_offsets;
+  const char* model_bytes; /* models and adapters that endpoints serve */
+  const uint64_t* model_offsets;
+  const uint64_t* endpoint_models; /* NULL: nobody says */
+  const char* waiting_bytes;       /* adapters that requests wait for and that are not loaded; none that is served */
+  const uint64_t* waiting_offsets;
+  const uint64_t* endpoint_waiting; /* NULL: none */
+  const char* place_bytes;       /* name p, of level p % KTHENA_PLACE_LEVELS of endpoint p / KTHENA_PLACE_LEVELS, is */
+  const uint64_t* place_offsets; /* place_bytes[place_offsets[p] .. place_offsets[p + 1]), empty where not known:
+                                       KTHENA_PLACE_LEVELS * n + 1 elements; NULL: nobody says */
+} kthena_pool_endpoints;
+
+/* kthena_pool_create with all that can be said about endpoints. [any thread] */
+KTHENA_API kthena_status kthena_pool_create_from(const kthena_pool_endpoints* endpoints, kthena_pool** pool,
+                                                 kthena_error* error);
 /* From its JSON form (docs/schemas/pool.schema.json); endpoints are numbered as in the document. [any thread] */
 KTHENA_API kthena_status kthena_pool_create_json(kthena_str json, kthena_pool** pool, kthena_error* error);
 KTHENA_API void kthena_pool_free(kthena_pool* pool);
@@ -212,12 +245,26 @@ typedef struct kthena_request {
   kthena_str model;               /* model or adapter asked for */
   const uint32_t* prefix_depths;  /* array of n: leading blocks each endpoint holds; NULL: not known */
   const uint32_t* history_depths; /* array of n: by the router's own memory; NULL: not known */
-  size_t depth_count;             /* n of both arrays; must be the pool's size where one is given */
+  size_t depth_count;             /* n of these arrays and those below; must be the pool's size where one is given */
   uint32_t prefix_total;          /* full blocks of the prompt, 0..2^31 - 1; depths above it count as it */
   uint32_t history_total;         /* the same for history_depths */
   uint64_t sequence;              /* count of requests so far; round robin follows it */
   int64_t now_ns;
   uint64_t seed;
+  uint32_t output_tokens;        /* that the answer is expected or allowed to have; 0: not known */
+  uint32_t prefix_block_tokens;  /* tokens per block, 0..65536; 0: prompt_tokens / prefix_total */
+  uint32_t history_block_tokens; /* the same of the router's own memory */
+  uint32_t reserved;             /* 0 */
+  /* arrays of n: leading blocks held in host memory or faster, and on disk or faster, beside the depths above: no less than the faster
+   * tier has; NULL: not known */
+  const uint32_t* prefix_host_depths;
+  const uint32_t* prefix_disk_depths;
+  const uint32_t* history_host_depths;
+  const uint32_t* history_disk_depths;
+  kthena_str session;                      /* what is to be kept together: a conversation, a user; empty: nothing */
+  kthena_str near_to[KTHENA_PLACE_LEVELS]; /* names of the place to be near to; empty: not known */
+  double slo_ttft_s;                       /* what the client was promised, seconds; 0: nothing */
+  double slo_tpot_s;
 } kthena_request;
 
 enum { KTHENA_ROUTED = 0, KTHENA_NO_ENDPOINT = 1 };

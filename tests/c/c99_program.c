@@ -29,7 +29,15 @@ static const char* pool_and_decision(void) {
   char text[4096];
   size_t size = 0;
 
+  kthena_pool_endpoints endpoints = KTHENA_INIT(kthena_pool_endpoints);
+
   EXPECT(no_request.struct_size == sizeof(kthena_request) && no_request.seed == 0);
+  endpoints.n = 2;
+  endpoints.id_bytes = bytes;
+  endpoints.id_offsets = offsets;
+  EXPECT(kthena_pool_create_from(&endpoints, &pool, &error) == KTHENA_OK && kthena_pool_size(pool) == 2);
+  kthena_pool_free(pool);
+  EXPECT(kthena_signal_name(KTHENA_SIGNAL_READY_AT_S).size == 10);
   EXPECT(kthena_pool_create(bytes, offsets, 2, models, model_offsets, endpoint_models, &pool, &error) == KTHENA_OK);
   EXPECT(kthena_pool_set_signal(pool, KTHENA_SIGNAL_KV_USAGE, usage, 2, NULL, 5, &error) == KTHENA_OK);
   EXPECT(kthena_policy_create_json(
@@ -40,6 +48,7 @@ static const char* pool_and_decision(void) {
   request.prefix_depths = depths;
   request.depth_count = 2;
   request.prefix_total = 8;
+  request.near_to[KTHENA_PLACE_ZONE] = KTHENA_STR("z1");
   EXPECT(kthena_decide(policy, pool, &request, workspace, &decision, &error) == KTHENA_OK);
   EXPECT(decision.outcome == KTHENA_ROUTED && decision.endpoint == 0 && decision.reason == KTHENA_REASON_BEST_SCORE);
   EXPECT(decision.ranked_count == 2 && decision.ranked[1] == 1 && decision.ranked[2] == KTHENA_NONE);

@@ -144,6 +144,69 @@ TEST_CASE("a broken request is refused by name and the decision stays", "[c][dec
     each.request.model = {nullptr, 3};
     expected = "request.model: data is NULL, but size is not 0";
   }
+  SECTION("a session that is not there") {
+    each.request.session = {nullptr, 3};
+    expected = "request.session: data is NULL, but size is not 0";
+  }
+  SECTION("a place that is not there") {
+    each.request.near_to[KTHENA_PLACE_ZONE] = {nullptr, 3};
+    expected = "request.near_to[2]: data is NULL, but size is not 0";
+  }
+  SECTION("blocks of too many tokens") {
+    each.request.prefix_block_tokens = 65537;
+    expected = "request.prefix_block_tokens: must not exceed 65536";
+  }
+  SECTION("blocks of too many tokens in the memory") {
+    each.request.history_block_tokens = UINT32_MAX;
+    expected = "request.history_block_tokens: must not exceed 65536";
+  }
+  SECTION("a promise that is no time") {
+    each.request.slo_ttft_s = GENERATE(-1e-300, kNan, std::numeric_limits<double>::infinity());
+    expected = "request.slo_ttft_s: must be finite and not negative";
+  }
+  SECTION("another promise that is no time") {
+    each.request.slo_tpot_s = GENERATE(-1.0, kNan, -std::numeric_limits<double>::infinity());
+    expected = "request.slo_tpot_s: must be finite and not negative";
+  }
+  SECTION("what is reserved") {
+    each.request.reserved = 1;
+    expected = "request.reserved: must be 0";
+  }
+  SECTION("a tier for another number of endpoints") {
+    each.request.prefix_host_depths = depths;
+    each.request.depth_count = 5;
+    expected = "request.depth_count: 5, but the pool has 4 endpoints";
+  }
+  SECTION("a tier alone") {
+    each.request.prefix_host_depths = depths;
+    each.request.depth_count = 4;
+    expected = "request.prefix_host_depths: needs request.prefix_depths beside it";
+  }
+  SECTION("another tier alone") {
+    each.request.history_disk_depths = depths;
+    each.request.depth_count = 4;
+    expected = "request.history_disk_depths: needs request.history_depths beside it";
+  }
+  const std::uint32_t less[] = {1, 2, 3, 3, 5};
+  SECTION("host memory that holds less than the device") {
+    each.request.prefix_depths = depths;
+    each.request.prefix_host_depths = less;
+    each.request.depth_count = 4;
+    expected = "request.prefix_host_depths[3]: must be at least request.prefix_depths[3], 4";
+  }
+  SECTION("a disk that holds less than host memory") {
+    each.request.history_depths = less;
+    each.request.history_host_depths = depths;
+    each.request.history_disk_depths = less;
+    each.request.depth_count = 4;
+    expected = "request.history_disk_depths[3]: must be at least request.history_host_depths[3], 4";
+  }
+  SECTION("a disk that holds less than the device") {
+    each.request.history_depths = depths;
+    each.request.history_disk_depths = less;
+    each.request.depth_count = 4;
+    expected = "request.history_disk_depths[3]: must be at least request.history_depths[3], 4";
+  }
   CHECK(each.decide() == KTHENA_INVALID_ARGUMENT);
   CHECK(each.error.text() == expected);
   CHECK(each.decision.endpoint == 42);
@@ -162,6 +225,29 @@ TEST_CASE("a prompt shorter than a block has depths that are all 0", "[c][decide
   each.request.depth_count = 4;
   REQUIRE(each.decide() == KTHENA_OK);
   CHECK(std::memcmp(&each.decision, &without, sizeof(without)) == 0);
+}
+
+TEST_CASE("what no part reads changes no decision", "[c][decide]") {
+  Case each = small(GENERATE(kSorted, kMixed));
+  const std::uint32_t depths[] = {0, 1, 2, 3};
+  each.request.prefix_depths = depths;
+  each.request.depth_count = 4;
+  each.request.prefix_total = 3;
+  REQUIRE(each.decide() == KTHENA_OK);
+  const kthena_decision without = each.decision;
+  const std::string told = each.explain();
+  const std::uint32_t more[] = {1, 1, 2, 9};
+  each.request.output_tokens = 100;
+  each.request.prefix_block_tokens = each.request.history_block_tokens = 65536;
+  each.request.prefix_host_depths = depths;
+  each.request.prefix_disk_depths = more;
+  each.request.session = KTHENA_STR("conversation");
+  for (kthena_str& name : each.request.near_to) name = KTHENA_STR("here");
+  each.request.slo_ttft_s = 0.5;
+  each.request.slo_tpot_s = 1e300;
+  REQUIRE(each.decide() == KTHENA_OK);
+  CHECK(std::memcmp(&each.decision, &without, sizeof(without)) == 0);
+  CHECK(each.explain() == told);
 }
 
 TEST_CASE("depth_count does not matter without depths", "[c][decide]") {
@@ -204,6 +290,8 @@ TEST_CASE("a decision allocates nothing once its workspace has grown", "[c][deci
   each.request.prefix_depths = each.request.history_depths = depths;
   each.request.depth_count = 4;
   each.request.prefix_total = each.request.history_total = 4;
+  each.request.prefix_host_depths = each.request.prefix_disk_depths = depths;
+  each.request.history_host_depths = each.request.history_disk_depths = depths;
   REQUIRE(each.decide() == KTHENA_OK);
   each.request.struct_size = GENERATE(static_cast<std::uint32_t>(sizeof(kthena_request)), 88u);
   const std::size_t before = allocations();

@@ -3,6 +3,7 @@
 // The C interface as tests use it: handles that free themselves, strings that go flat, an error that is ready.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -80,6 +81,49 @@ inline Pool make_pool(const std::vector<std::string>& ids, const std::vector<std
   const kthena_status status =
       kthena_pool_create(flat.bytes.data(), flat.offsets.data(), ids.size(), names.bytes.data(), names.offsets.data(),
                          models.empty() ? nullptr : starts.data(), &pool, &error);
+  INFO(error.text());
+  REQUIRE(status == KTHENA_OK);
+  return Pool(pool);
+}
+
+/// Endpoints in the form of kthena_pool_create_from, with what they point to.
+struct Endpoints {
+  Strings ids, models, waiting, places;
+  std::vector<std::uint64_t> model_starts{0}, waiting_starts{0};
+
+  void add(std::string_view id, const std::vector<std::string>& serves = {}, const std::vector<std::string>& waits = {},
+           const std::array<std::string, KTHENA_PLACE_LEVELS>& place = {}) {
+    ids.add(id);
+    for (const std::string& name : serves) models.add(name);
+    for (const std::string& name : waits) waiting.add(name);
+    for (const std::string& name : place) places.add(name);
+    model_starts.push_back(models.offsets.size() - 1);
+    waiting_starts.push_back(waiting.offsets.size() - 1);
+  }
+
+  /// Borrows from this.
+  [[nodiscard]] kthena_pool_endpoints view() const {
+    kthena_pool_endpoints endpoints = KTHENA_INIT(kthena_pool_endpoints);
+    endpoints.n = ids.offsets.size() - 1;
+    endpoints.id_bytes = ids.bytes.data();
+    endpoints.id_offsets = ids.offsets.data();
+    endpoints.model_bytes = models.bytes.data();
+    endpoints.model_offsets = models.offsets.data();
+    endpoints.endpoint_models = model_starts.data();
+    endpoints.waiting_bytes = waiting.bytes.data();
+    endpoints.waiting_offsets = waiting.offsets.data();
+    endpoints.endpoint_waiting = waiting_starts.data();
+    endpoints.place_bytes = places.bytes.data();
+    endpoints.place_offsets = places.offsets.data();
+    return endpoints;
+  }
+};
+
+inline Pool pool_of(const Endpoints& endpoints) {
+  kthena_pool* pool = nullptr;
+  Error error;
+  const kthena_pool_endpoints view = endpoints.view();
+  const kthena_status status = kthena_pool_create_from(&view, &pool, &error);
   INFO(error.text());
   REQUIRE(status == KTHENA_OK);
   return Pool(pool);

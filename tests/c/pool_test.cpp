@@ -96,8 +96,8 @@ TEST_CASE("one value is set and forgotten", "[c][pool]") {
   CHECK(error.text().rfind(sorted ? "in_flight[b]: " : "in_flight[a]: ", 0) == 0);
   CHECK(kthena_pool_set_value(pool.get(), 2, KTHENA_SIGNAL_IN_FLIGHT, 1, 9, &error) == KTHENA_INVALID_ARGUMENT);
   CHECK(error.text() == "endpoint: no endpoint 2 in a pool of 2");
-  CHECK(kthena_pool_set_value(pool.get(), 0, 6, 1, 9, &error) == KTHENA_INVALID_ARGUMENT);
-  CHECK(error.text() == "signal: no signal 6");
+  CHECK(kthena_pool_set_value(pool.get(), 0, KTHENA_SIGNAL_COUNT, 1, 9, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "signal: no signal " + std::to_string(KTHENA_SIGNAL_COUNT));
   CHECK(kthena_pool_set_value(nullptr, 0, KTHENA_SIGNAL_IN_FLIGHT, 1, 9, &error) == KTHENA_INVALID_ARGUMENT);
   CHECK(read(pool, KTHENA_SIGNAL_IN_FLIGHT)[1] == 4);
 }
@@ -180,6 +180,119 @@ TEST_CASE("a pool with faults is refused with all of them", "[c][pool]") {
                            &error) == KTHENA_INVALID_ARGUMENT);
   CHECK(error.text() == "model_bytes: must not be NULL");
   CHECK(pool == nullptr);
+}
+
+TEST_CASE("signals have the names of documents", "[c][pool]") {
+  CHECK(view(kthena_signal_name(KTHENA_SIGNAL_RUNNING)) == "running");
+  CHECK(view(kthena_signal_name(KTHENA_SIGNAL_KV_CAPACITY_TOKENS)) == "kv_capacity_tokens");
+  CHECK(view(kthena_signal_name(KTHENA_SIGNAL_READY_AT_S)) == "ready_at_s");
+  for (const std::int32_t signal : {-1, static_cast<std::int32_t>(KTHENA_SIGNAL_COUNT), INT32_MAX, INT32_MIN})
+    CHECK(std::string(kthena_signal_name(signal).data).empty());
+}
+
+TEST_CASE("every signal goes in and comes back, up to its limit", "[c][pool]") {
+  const Pool pool = make_pool({"b", "a"});
+  for (std::int32_t signal = 0; signal < KTHENA_SIGNAL_COUNT; ++signal) {
+    const std::string name(view(kthena_signal_name(signal)));
+    INFO(name);
+    double values[] = {1, 0};
+    Error error;
+    REQUIRE(kthena_pool_set_signal(pool.get(), signal, values, 2, nullptr, signal, &error) == KTHENA_OK);
+    std::vector<std::int64_t> times;
+    CHECK(read(pool, static_cast<kthena_signal>(signal), &times) == std::vector<double>{1, 0});
+    CHECK(times == std::vector<std::int64_t>{signal, signal});
+    values[1] = 1e16;
+    CHECK(kthena_pool_set_signal(pool.get(), signal, values, 2, nullptr, 0, &error) == KTHENA_INVALID_ARGUMENT);
+    CHECK(error.text().rfind(name + "[a]: must not exceed ", 0) == 0);
+  }
+}
+
+TEST_CASE("a pool of endpoints with adapters that wait and places", "[c][pool]") {
+  Endpoints endpoints;
+  endpoints.add("b", {"base"}, {"sql", "chat"}, {"h1", "r1", "z1", "eu"});
+  endpoints.add("a", {"base", "sql"}, {}, {"", "", "z2", ""});
+  const Pool pool = pool_of(endpoints);
+  CHECK(view(kthena_pool_id(pool.get(), 0)) == "b");
+  const Policy policy = make_policy(R"({"filters": ["lora-affinity"], "scorers": ["random"]})");
+  const Workspace workspace = make_workspace();
+  const auto candidates = [&](const char* model) {
+    kthena_request request = KTHENA_INIT(kthena_request);
+    request.model = str(model);
+    kthena_decision decision = KTHENA_INIT(kthena_decision);
+    REQUIRE(kthena_decide(policy.get(), pool.get(), &request, workspace.get(), &decision, nullptr) == KTHENA_OK);
+    return decision.candidates;
+  };
+  CHECK(candidates("base") == 2);
+  CHECK(candidates("sql") == 1);  // b does not have it yet
+  CHECK(candidates("chat") == 0);
+
+  kthena_pool_endpoints view = endpoints.view();
+  view.endpoint_models = view.endpoint_waiting = view.place_offsets = nullptr;
+  view.model_bytes = view.waiting_bytes = view.place_bytes = nullptr;
+  kthena_pool* plain = nullptr;
+  Error error;
+  REQUIRE(kthena_pool_create_from(&view, &plain, &error) == KTHENA_OK);
+  CHECK(kthena_pool_size(Pool(plain).get()) == 2);
+  view = KTHENA_INIT(kthena_pool_endpoints);
+  REQUIRE(kthena_pool_create_from(&view, &plain, &error) == KTHENA_OK);
+  CHECK(kthena_pool_size(Pool(plain).get()) == 0);
+  view = endpoints.view();
+  view.struct_size = offsetof(kthena_pool_endpoints, waiting_bytes);  // an older caller: nobody waits
+  REQUIRE(kthena_pool_create_from(&view, &plain, &error) == KTHENA_OK);
+  CHECK(kthena_pool_size(Pool(plain).get()) == 2);
+}
+
+TEST_CASE("endpoints with faults are refused with the member or with all of them", "[c][pool]") {
+  Endpoints endpoints;
+  endpoints.add("b", {"base"}, {"sql", "base"}, {"h", "", "", ""});
+  endpoints.add("", {}, {"chat", "chat"});
+  kthena_pool* pool = nullptr;
+  Error error;
+  kthena_pool_endpoints view = endpoints.view();
+  const auto refused = [&] {
+    CHECK(kthena_pool_create_from(&view, &pool, &error) == KTHENA_INVALID_ARGUMENT);
+    CHECK(pool == nullptr);
+    return error.text();
+  };
+  CHECK(refused() ==
+        "endpoints[0].waiting_models[1]: \"base\" is listed twice; endpoints[1].id: must not be empty; "
+        "endpoints[1].waiting_models[1]: \"chat\" is listed twice");
+  const std::uint64_t falling[] = {0, 1, 0, 0, 0, 0, 0, 0, 0};
+  view = endpoints.view();
+  view.endpoint_waiting = falling;
+  CHECK(refused() == "endpoints.endpoint_waiting[2]: 0 is less than the one before, 1");
+  view = endpoints.view();
+  view.waiting_offsets = falling;
+  CHECK(refused() == "endpoints.waiting_offsets[2]: 0 is less than the one before, 1");
+  view = endpoints.view();
+  view.waiting_offsets = nullptr;
+  CHECK(refused() == "endpoints.waiting_offsets: must not be NULL");
+  view = endpoints.view();
+  view.waiting_bytes = nullptr;
+  CHECK(refused() == "endpoints.waiting_bytes: must not be NULL");
+  view = endpoints.view();
+  view.place_offsets = falling;
+  CHECK(refused() == "endpoints.place_offsets[2]: 0 is less than the one before, 1");
+  view = endpoints.view();
+  view.place_bytes = nullptr;
+  CHECK(refused() == "endpoints.place_bytes: must not be NULL");
+  view = endpoints.view();
+  view.id_offsets = nullptr;
+  CHECK(refused() == "endpoints.id_offsets: must not be NULL");
+  view = endpoints.view();
+  view.n = SIZE_MAX;
+  CHECK(refused() == "endpoints.n: too many endpoints");
+  view = endpoints.view();
+  view.reserved = 1;
+  CHECK(refused() == "endpoints.reserved: must be 0");
+  view = endpoints.view();
+  view.struct_size = 95;
+  CHECK(refused().rfind("endpoints.struct_size: ", 0) == 0);
+  CHECK(kthena_pool_create_from(nullptr, &pool, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "endpoints: must not be NULL");
+  view = endpoints.view();
+  CHECK(kthena_pool_create_from(&view, nullptr, &error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(error.text() == "pool: must not be NULL");
 }
 
 TEST_CASE("offsets may begin anywhere", "[c][pool]") {

@@ -10,27 +10,40 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr const char* kSignalNames[] = {"running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight"};
+constexpr const char* kLevels[KTHENA_PLACE_LEVELS] = {"host", "rack", "zone", "region"};
+
+/// A member; what is null counts as absent.
+template <class T>
+T member(const Json& json, const char* name, T otherwise) {
+  return json.contains(name) && !json[name].is_null() ? json[name].get<T>() : otherwise;
+}
+
+std::array<std::string, KTHENA_PLACE_LEVELS> read_place(const Json& json, const char* name) {
+  std::array<std::string, KTHENA_PLACE_LEVELS> place;
+  const Json given = member(json, name, Json::object());
+  for (std::size_t level = 0; level < place.size(); ++level)
+    place[level] = member(given, kLevels[level], std::string());
+  return place;
+}
 
 /// The pool by the typed calls.
 Pool build_pool(const Json& json) {
-  std::vector<std::string> ids;
-  std::vector<std::vector<std::string>> models;
+  Endpoints endpoints;
   for (const Json& endpoint : json["endpoints"]) {
-    ids.push_back(endpoint["id"]);
-    models.push_back(endpoint.value("models", std::vector<std::string>{}));
+    endpoints.add(endpoint["id"].get<std::string>(), endpoint.value("models", std::vector<std::string>{}),
+                  endpoint.value("waiting_models", std::vector<std::string>{}), read_place(endpoint, "place"));
   }
-  Pool pool = make_pool(ids, models);
+  Pool pool = pool_of(endpoints);
   for (std::int32_t signal = 0; signal < KTHENA_SIGNAL_COUNT; ++signal) {
     std::vector<double> values;
     std::vector<std::int64_t> times;
     for (const Json& endpoint : json["endpoints"]) {
-      const auto member = endpoint.find(kSignalNames[signal]);
+      const auto member = endpoint.find(std::string(view(kthena_signal_name(signal))));
       const bool plain = member != endpoint.end() && member->is_number();
       const bool sampled = member != endpoint.end() && member->is_object();
       values.push_back(plain ? member->get<double>() : sampled ? (*member)["value"].get<double>() : kNan);
-      times.push_back(sampled ? member->value("sampled_ns", std::int64_t{0})
-                              : endpoint.value("sampled_ns", std::int64_t{0}));
+      const std::int64_t whole = endpoint.value("sampled_ns", std::int64_t{0});
+      times.push_back(sampled ? member->value("sampled_ns", whole) : whole);
     }
     Error error;
     const kthena_status status =
@@ -44,31 +57,63 @@ Pool build_pool(const Json& json) {
 struct Request {
   std::string id;
   std::string model;
-  std::vector<std::uint32_t> prefix;
-  std::vector<std::uint32_t> history;
+  std::string session;
+  std::array<std::string, KTHENA_PLACE_LEVELS> near;
+  std::array<std::vector<std::uint32_t>, 3> prefix;  ///< device, host, disk
+  std::array<std::vector<std::uint32_t>, 3> history;
   kthena_request view = KTHENA_INIT(kthena_request);
 
-  Request(const Json& json, const Json& pool) : id(json.value("id", "")), model(json.value("model", "")) {
+  Request(const Json& json, const Json& pool)
+      : id(json.value("id", "")),
+        model(json.value("model", "")),
+        session(member(json, "session", std::string())),
+        near(read_place(json, "near")) {
     view.id = str(id);
     view.model = str(model);
     view.prompt_tokens = json.value("prompt_tokens", 0u);
     view.sequence = json.value("sequence", std::uint64_t{0});
     view.now_ns = json.value("now_ns", std::int64_t{0});
     view.seed = json.value("seed", std::uint64_t{0});
-    read(json, "prefix", pool, view.prefix_total, prefix, view.prefix_depths);
-    read(json, "history", pool, view.history_total, history, view.history_depths);
+    view.output_tokens = member(json, "output_tokens", 0u);
+    view.session = str(session);
+    for (std::size_t level = 0; level < near.size(); ++level) view.near_to[level] = str(near[level]);
+    view.slo_ttft_s = member(json, "slo_ttft_s", 0.0);
+    view.slo_tpot_s = member(json, "slo_tpot_s", 0.0);
+    if (json.contains("prefix")) {
+      read(json["prefix"], pool, prefix);
+      view.prefix_total = json["prefix"].value("total_blocks", 0u);
+      view.prefix_block_tokens = json["prefix"].value("block_tokens", 0u);
+      view.prefix_depths = data(prefix[0]);
+      view.prefix_host_depths = data(prefix[1]);
+      view.prefix_disk_depths = data(prefix[2]);
+    }
+    if (json.contains("history")) {
+      read(json["history"], pool, history);
+      view.history_total = json["history"].value("total_blocks", 0u);
+      view.history_block_tokens = json["history"].value("block_tokens", 0u);
+      view.history_depths = data(history[0]);
+      view.history_host_depths = data(history[1]);
+      view.history_disk_depths = data(history[2]);
+    }
     view.depth_count = pool["endpoints"].size();
   }
 
  private:
-  static void read(const Json& json, const char* member, const Json& pool, std::uint32_t& total,
-                   std::vector<std::uint32_t>& depths, const std::uint32_t*& out) {
-    if (!json.contains(member)) return;
-    total = json[member].value("total_blocks", 0u);
-    if (!json[member].contains("depth_blocks")) return;
-    for (const Json& endpoint : pool["endpoints"])
-      depths.push_back(json[member]["depth_blocks"].value(endpoint["id"].get<std::string>(), 0u));
-    out = depths.data();
+  static const std::uint32_t* data(const std::vector<std::uint32_t>& depths) {
+    return depths.empty() ? nullptr : depths.data();
+  }
+
+  /// Who is not named holds nothing on the device, and in a slower tier what the faster one has.
+  static void read(const Json& match, const Json& pool, std::array<std::vector<std::uint32_t>, 3>& tiers) {
+    constexpr const char* kTiers[] = {"depth_blocks", "host_depth_blocks", "disk_depth_blocks"};
+    std::vector<std::uint32_t> faster(pool["endpoints"].size(), 0);
+    tiers[0] = faster;
+    for (std::size_t t = 0; t < 3; ++t) {
+      if (!match.contains(kTiers[t])) continue;
+      for (std::size_t i = 0; i < faster.size(); ++i)
+        faster[i] = match[kTiers[t]].value(pool["endpoints"][i]["id"].get<std::string>(), faster[i]);
+      tiers[t] = faster;
+    }
   }
 };
 
