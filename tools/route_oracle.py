@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,7 @@ class Part:
     name: str
     weight: float = 1.0
     options: dict[str, float] = field(default_factory=dict)
+    tolerance: float = 0.0
 
 
 @dataclass
@@ -78,6 +80,8 @@ class Policy:
     scorers: list[Part]
     picker: Part
     ranked_limit: int = 5
+    combine: str = "sum"
+    otherwise: list[Policy] = field(default_factory=list)
 
 
 @dataclass
@@ -155,7 +159,9 @@ def read_part(document: Json) -> Part:
     if isinstance(document, str):
         return Part(document)
     options = {name: float(value) for name, value in document.get("options", {}).items()}
-    return Part(document["name"], float(document.get("weight", 1)), options)
+    return Part(
+        document["name"], float(document.get("weight", 1)), options, float(document.get("tolerance", 0))
+    )
 
 
 def read_policy(document: Json) -> Policy:
@@ -168,6 +174,8 @@ def read_policy(document: Json) -> Policy:
         [read_part(part) for part in document.get("scorers", [])],
         read_part(document.get("picker", "best-score")),
         document.get("ranked_limit", 5),
+        document.get("combine") or "sum",
+        [read_policy(stage) for stage in document.get("otherwise") or []],
     )
 
 
@@ -239,6 +247,11 @@ def read_case(document: Json) -> Case:
 
 
 # ---------------------------------------------------------------- filters and scorers
+
+
+def kept(part: Part, case: Case, candidates: list[Endpoint]) -> list[Endpoint]:
+    """Those that a filter leaves of the candidates that the filters before it left."""
+    return [endpoint for endpoint in candidates if keeps(part, case, endpoint)]
 
 
 def keeps(part: Part, case: Case, endpoint: Endpoint) -> bool:
@@ -333,13 +346,17 @@ def opinions(part: Part, case: Case, candidates: list[Endpoint]) -> list[Score]:
     raise ValueError(f"unknown scorer {part.name}")
 
 
-# ---------------------------------------------------------------- the decision
+# ---------------------------------------------------------------- reasons and totals
 
 REASONS = {
     "best_score": 100,
     "tie_broken": 101,
     "only_candidate": 102,
     "round_robin": 103,
+    "softmax_drawn": 104,
+    "weighted_drawn": 105,
+    "best_of_sample": 106,
+    "explored": 107,
     "pool_empty": 110,
     "all_filtered": 111,
 }
@@ -349,7 +366,7 @@ def reason(name: str, subject: int = 0, a: float = 0, b: float = 0) -> Json:
     return {"code": REASONS[name], "name": name, "subject": subject, "a": float(a), "b": float(b)}
 
 
-def refused(why: Json) -> Json:
+def refused(why: Json, stage: int) -> Json:
     return {
         "outcome": "no_endpoint",
         "endpoint": None,
@@ -358,45 +375,165 @@ def refused(why: Json) -> Json:
         "margin": 0.0,
         "candidates": 0,
         "ranked": [],
+        "stage": stage,
     }
+
+
+def bounded(score: Score) -> float:
+    """An opinion in products and tiers."""
+    return 0.0 if score is None else min(max(score, 0.0), 100.0)
+
+
+def combined(policy: Policy, said: list[dict[str, Score]], ids: list[str]) -> dict[str, float]:
+    """The totals, from what each scorer says."""
+    if policy.combine == "product":
+        totals = dict.fromkeys(ids, 100.0)
+        for part, scores in zip(policy.scorers, said, strict=True):
+            for id in ids:
+                totals[id] *= 1 - part.weight * (1 - bounded(scores[id]) / 100)
+        return totals
+    if policy.combine == "tiers":
+        totals = {}
+        still_in = ids
+        for tier, (part, scores) in enumerate(zip(policy.scorers, said, strict=True)):
+            best = max(bounded(scores[id]) for id in still_in)
+            for id in still_in:
+                totals[id] = 1000.0 * tier + bounded(scores[id])
+            still_in = [id for id in still_in if bounded(scores[id]) >= best - part.tolerance]
+        totals.update(dict.fromkeys(still_in, 1000.0 * len(said)))
+        return totals
+    totals = dict.fromkeys(ids, 0.0)
+    for part, scores in zip(policy.scorers, said, strict=True):
+        for id in ids:
+            score = scores[id]
+            totals[id] += part.weight * (0.0 if score is None else score)
+    return totals
+
+
+# ---------------------------------------------------------------- pickers
+
+
+def exp(x: float) -> float:
+    """include/kthena/base/math.hpp, operation by operation: its last bits are part of a softmax's probability."""
+    if x < -745.1332191019411:
+        return 0.0
+    scaled = x * 1.44269504088896338700e00
+    k = int(scaled + (-0.5 if scaled < 0 else 0.5))
+    high = x - k * 6.93147180369123816490e-01
+    low = k * 1.90821492927058770002e-10
+    r = high - low
+    p = 1.0 / math.factorial(13)
+    for n in range(12, 1, -1):
+        p = p * r + 1.0 / math.factorial(n)
+    correction = (high - r) - low
+    y = 1 + (r + (r * r * p + correction * (1 + r)))
+    return math.ldexp(y, k)
+
+
+def unit(bits: int) -> float:
+    return (bits >> 11) * 2.0**-53
+
+
+def ascii_number(text: str) -> int:
+    return int.from_bytes(text.encode(), "big")
+
+
+def draw(ids: list[str], weights: dict[str, float], at: float) -> tuple[str, float]:
+    """The id at which the running sum first exceeds `at` times the whole, and the sum."""
+    running = 0.0
+    sums = []
+    for id in ids:
+        if weights[id] > 0:
+            running += weights[id]
+            sums.append((running, id))
+    for so_far, id in sums:
+        if so_far > at * running:
+            return id, running
+    return sums[-1][1], running
+
+
+def pick(policy: Policy, case: Case, ids: list[str], totals: dict[str, float]) -> tuple[list[str], float, Json]:
+    """The full ranking, the margin and the reason. `ids` is in the order of the pool."""
+    picker = policy.picker
+    key = case.request_key
+    by_total = sorted(ids, key=lambda id: (-totals[id], mix64(key ^ hash_id(id))))
+
+    def chosen_first(*first: str) -> list[str]:
+        return [*first, *(id for id in by_total if id not in first)]
+
+    name = picker.name
+    if name == "round-robin":
+        first = case.sequence % len(ids)
+        why = reason("round_robin", 0, float(case.sequence), len(ids))
+        order = ids[first:] + ids[:first]
+        return order, 0.0, reason("only_candidate", 0, totals[order[0]]) if len(ids) == 1 else why
+    if len(ids) == 1:
+        return ids, 0.0, reason("only_candidate", 0, totals[ids[0]])
+    if name == "softmax" and picker.options.get("temperature", 10.0) > 0:
+        temperature = picker.options.get("temperature", 10.0)
+        highest = max(totals.values())
+        weights = {id: exp((totals[id] - highest) / temperature) for id in ids}
+        drawn, whole = draw(ids, weights, unit(combine64(key, ascii_number("Softmax"))))
+        return chosen_first(drawn), 0.0, reason("softmax_drawn", 0, totals[drawn], weights[drawn] / whole)
+    if name == "weighted-random":
+        bits = combine64(key, ascii_number("Weighted"))
+        if max(totals.values()) > 0:
+            drawn, whole = draw(ids, totals, unit(bits))
+            share = totals[drawn] / whole
+        else:
+            drawn, share = ids[bits * len(ids) >> 64], 1 / len(ids)
+        return chosen_first(drawn), 0.0, reason("weighted_drawn", 0, totals[drawn], share)
+    if name == "power-of-k":
+        stream = combine64(key, ascii_number("PowerOfK"))
+        sample = sorted(ids, key=lambda id: mix64(stream ^ hash_id(id)))[: int(picker.options.get("k", 2.0))]
+        sample = [id for id in by_total if id in sample]
+        margin = totals[sample[0]] - totals[sample[1]]
+        return chosen_first(*sample), margin, reason("best_of_sample", 0, totals[sample[0]], len(sample))
+    if name == "explore":
+        stream = combine64(key, ascii_number("Explore"))
+        if unit(stream) < picker.options.get("epsilon", 0.01):
+            drawn = ids[combine64(stream, 1) * len(ids) >> 64]
+            return chosen_first(drawn), 0.0, reason("explored", 0, totals[drawn], len(ids))
+    elif name not in ("best-score", "softmax"):
+        raise ValueError(f"unknown picker {name}")
+    margin = totals[by_total[0]] - totals[by_total[1]]
+    tied = sum(total == totals[by_total[0]] for total in totals.values())
+    if margin == 0:
+        return by_total, margin, reason("tie_broken", 0, totals[by_total[0]], tied)
+    return by_total, margin, reason("best_score", 0, totals[by_total[0]], margin)
+
+
+# ---------------------------------------------------------------- the decision
 
 
 def decide(case: Case) -> tuple[Json, dict[str, dict[str, Score]]]:
     """The decision, and every scorer's opinion by endpoint id."""
-    candidates = case.endpoints
-    if not candidates:
-        return refused(reason("pool_empty")), {}
-    for position, part in enumerate(case.policy.filters):
-        left = [endpoint for endpoint in candidates if keeps(part, case, endpoint)]
-        if not left:
-            return refused(reason("all_filtered", position, len(case.endpoints), len(candidates))), {}
-        candidates = left
+    if not case.endpoints:
+        return refused(reason("pool_empty"), 0), {}
+    stages = [case.policy, *case.policy.otherwise]
+    for number, stage in enumerate(stages):
+        candidates = case.endpoints
+        for position, part in enumerate(stage.filters):
+            left = kept(part, case, candidates)
+            if not left:
+                why = reason("all_filtered", position, len(case.endpoints), len(candidates))
+                break
+            candidates = left
+        else:
+            return decide_stage(stage, number, case, candidates)
+    return refused(why, len(stages) - 1), {}
 
-    scores: dict[str, dict[str, Score]] = {endpoint.id: {} for endpoint in candidates}
-    totals = {endpoint.id: 0.0 for endpoint in candidates}
-    for part in case.policy.scorers:
-        for endpoint, score in zip(candidates, opinions(part, case, candidates), strict=True):
-            scores[endpoint.id][part.name] = score
-            totals[endpoint.id] += part.weight * (0.0 if score is None else score)
 
+def decide_stage(
+    stage: Policy, number: int, case: Case, candidates: list[Endpoint]
+) -> tuple[Json, dict[str, dict[str, Score]]]:
     ids = [endpoint.id for endpoint in candidates]
-    margin = 0.0
-    if case.policy.picker.name == "round-robin":
-        first = case.sequence % len(ids)
-        order = ids[first:] + ids[:first]
-        why = reason("round_robin", 0, float(case.sequence), len(ids))
-    elif case.policy.picker.name == "best-score":
-        order = sorted(ids, key=lambda id: (-totals[id], mix64(case.request_key ^ hash_id(id))))
-        if len(order) > 1:
-            margin = totals[order[0]] - totals[order[1]]
-        tied = sum(total == totals[order[0]] for total in totals.values())
-        why = reason("best_score", 0, totals[order[0]], margin)
-        if margin == 0:
-            why = reason("tie_broken", 0, totals[order[0]], tied)
-    else:
-        raise ValueError(f"unknown picker {case.policy.picker.name}")
-    if len(ids) == 1:
-        why = reason("only_candidate", 0, totals[order[0]])
+    said = [dict(zip(ids, opinions(part, case, candidates), strict=True)) for part in stage.scorers]
+    scores = {
+        id: {part.name: opinion[id] for part, opinion in zip(stage.scorers, said, strict=True)} for id in ids
+    }
+    totals = combined(stage, said, ids)
+    order, margin, why = pick(stage, case, ids, totals)
     decision = {
         "outcome": "routed",
         "endpoint": order[0],
@@ -405,6 +542,7 @@ def decide(case: Case) -> tuple[Json, dict[str, dict[str, Score]]]:
         "margin": margin,
         "candidates": len(ids),
         "ranked": order[: case.policy.ranked_limit],
+        "stage": number,
     }
     return decision, scores
 

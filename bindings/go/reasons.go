@@ -14,10 +14,16 @@ const (
 	ReasonTieBroken      Reason = 101
 	ReasonOnlyCandidate  Reason = 102
 	ReasonRoundRobin     Reason = 103
+	ReasonSoftmaxDrawn   Reason = 104
+	ReasonWeightedDrawn  Reason = 105
+	ReasonBestOfSample   Reason = 106
+	ReasonExplored       Reason = 107
 	ReasonPoolEmpty      Reason = 110
 	ReasonAllFiltered    Reason = 111
 	ReasonWaitingLimit   Reason = 120
 	ReasonModelNotLoaded Reason = 121
+	ReasonStaleSignal    Reason = 140
+	ReasonSlowStart      Reason = 141
 )
 
 // String gives the name as in the registry, "Reason(n)" for a code that is not in it.
@@ -33,6 +39,14 @@ func (r Reason) String() string {
 		return "only_candidate"
 	case ReasonRoundRobin:
 		return "round_robin"
+	case ReasonSoftmaxDrawn:
+		return "softmax_drawn"
+	case ReasonWeightedDrawn:
+		return "weighted_drawn"
+	case ReasonBestOfSample:
+		return "best_of_sample"
+	case ReasonExplored:
+		return "explored"
 	case ReasonPoolEmpty:
 		return "pool_empty"
 	case ReasonAllFiltered:
@@ -41,6 +55,10 @@ func (r Reason) String() string {
 		return "waiting_limit"
 	case ReasonModelNotLoaded:
 		return "model_not_loaded"
+	case ReasonStaleSignal:
+		return "stale_signal"
+	case ReasonSlowStart:
+		return "slow_start"
 	}
 	return "Reason(" + strconv.Itoa(int(r)) + ")"
 }
@@ -58,6 +76,14 @@ func (r Reason) Text() string {
 		return "only one endpoint was left after the filters"
 	case ReasonRoundRobin:
 		return "next in the order of endpoint ids"
+	case ReasonSoftmaxDrawn:
+		return "drawn by chance, the likelier the higher the total (softmax)"
+	case ReasonWeightedDrawn:
+		return "drawn by chance, in proportion to the total"
+	case ReasonBestOfSample:
+		return "the highest total score among some endpoints drawn by chance"
+	case ReasonExplored:
+		return "any endpoint, drawn by chance, to learn how it does"
 	case ReasonPoolEmpty:
 		return "the pool has no endpoints"
 	case ReasonAllFiltered:
@@ -66,6 +92,10 @@ func (r Reason) Text() string {
 		return "as many or more requests wait than allowed"
 	case ReasonModelNotLoaded:
 		return "the endpoint does not serve the model or adapter that was asked for"
+	case ReasonStaleSignal:
+		return "a signal of the endpoint is older than the policy allows"
+	case ReasonSlowStart:
+		return "the endpoint is new and sits out some requests while its share grows"
 	}
 	return ""
 }

@@ -26,7 +26,8 @@ OrderedJson decision_json(const route::Decision& decision, const route::PoolSnap
           {"score", decision.score},
           {"margin", decision.margin},
           {"candidates", decision.candidates},
-          {"ranked", std::move(ranked)}};
+          {"ranked", std::move(ranked)},
+          {"stage", decision.stage}};
 }
 
 OrderedJson candidate_json(const route::CandidateExplanation& candidate, const route::Explanation& explanation,
@@ -52,6 +53,17 @@ OrderedJson candidate_json(const route::CandidateExplanation& candidate, const r
   return json;
 }
 
+OrderedJson earlier_json(const route::EarlierStage& stage, const route::PoolSnapshot& pool) {
+  OrderedJson json = {{"name", stage.name}, {"reason", reason_json(stage.reason)}, {"filters", stage.filters}};
+  json["dropped"] = OrderedJson::array();
+  for (const route::EarlierStage::Drop& drop : stage.drops) {
+    json["dropped"].push_back({{"endpoint", pool.id(drop.endpoint)},
+                               {"dropped", reason_json(drop.dropped)},
+                               {"dropped_by", stage.filters[drop.dropped_by]}});
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string write_decision(const route::Decision& decision, const route::PoolSnapshot& pool) {
@@ -62,9 +74,12 @@ std::string write_explanation(const route::Explanation& explanation, const route
   OrderedJson json;
   json["decision"] = decision_json(explanation.decision, pool);
   json["reason_text"] = reason_text(explanation.decision.reason.code);
+  json["earlier"] = OrderedJson::array();
+  for (const route::EarlierStage& stage : explanation.earlier) json["earlier"].push_back(earlier_json(stage, pool));
   json["filters"] = explanation.filters;
   json["scorers"] = explanation.scorers;
   json["weights"] = explanation.weights;
+  json["combine"] = route::combine_name(explanation.combine);
   json["picker"] = explanation.picker;
   json["candidates"] = OrderedJson::array();
   for (const route::CandidateExplanation& candidate : explanation.candidates)

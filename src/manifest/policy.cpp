@@ -15,9 +15,10 @@ route::PartSpec read_part(const Json& json, const std::string& path, Faults& fau
     part.name = json.get<std::string>();
     return part;
   }
-  if (!expect_object(json, path, {"name", "weight", "options"}, faults)) return part;
+  if (!expect_object(json, path, {"name", "weight", "options", "tolerance"}, faults)) return part;
   part.name = read_string(json, "name", path, "", faults);
   part.weight = read_number(json, "weight", path, 1, faults);
+  part.tolerance = read_number(json, "tolerance", path, 0, faults);
   if (const Json* options = find_member(json, "options")) {
     const std::string where = member_path(path, "options");
     if (!options->is_object()) {
@@ -61,11 +62,65 @@ route::PolicySpec read_preset(const Json& name, const std::string& path, Faults&
 OrderedJson part_json(const route::PartSpec& part, const char* kind) {
   OrderedJson json = {{"name", part.name}};
   if (kind == std::string_view("scorer")) json["weight"] = part.weight;
+  if (part.tolerance != 0) json["tolerance"] = part.tolerance;
   if (!part.options.empty()) {
     json["options"] = OrderedJson::object();
     for (const route::OptionSpec& option : part.options) json["options"][option.name] = option.value;
   }
   return json;
+}
+
+route::Combine read_combine(const Json& json, const std::string& path, Faults& faults) {
+  const std::string given = read_string(json, "combine", path, route::kCombineNames[0], faults);
+  std::string names;
+  for (std::size_t i = 0; i < route::kCombineNames.size(); ++i) {
+    if (given == route::kCombineNames[i]) return static_cast<route::Combine>(i);
+    names += (names.empty() ? "" : ", ") + std::string(route::kCombineNames[i]);
+  }
+  faults.add(member_path(path, "combine"), "unknown \"" + given + "\"; there are: " + names);
+  return route::Combine::kSum;
+}
+
+/// What a policy and a stage have in common.
+void read_stage(const Json& json, const std::string& path, route::PolicySpec& spec, Faults& faults) {
+  spec.name = read_string(json, "name", path, "", faults);
+  spec.filters = read_parts(json, "filters", path, faults);
+  spec.scorers = read_parts(json, "scorers", path, faults);
+  if (const Json* picker = find_member(json, "picker"))
+    spec.picker = read_part(*picker, member_path(path, "picker"), faults);
+  spec.combine = read_combine(json, path, faults);
+}
+
+std::vector<route::PolicySpec> read_stages(const Json& json, const std::string& path, Faults& faults) {
+  std::vector<route::PolicySpec> stages;
+  const Json* list = find_member(json, "otherwise");
+  const std::string where = member_path(path, "otherwise");
+  if (list == nullptr || !expect_array(*list, where, faults)) return stages;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const Json& given = (*list)[i];
+    const std::string at = element_path(where, i);
+    route::PolicySpec stage;
+    if (given.is_string()) {
+      stage = read_preset(given, at, faults);
+    } else if (given.is_object() && given.contains("preset")) {
+      (void)expect_object(given, at, {"preset"}, faults);
+      stage = read_preset(given["preset"], member_path(at, "preset"), faults);
+    } else if (expect_object(given, at, {"name", "filters", "scorers", "picker", "combine"}, faults)) {
+      read_stage(given, at, stage, faults);
+    }
+    stages.push_back(std::move(stage));
+  }
+  return stages;
+}
+
+void write_stage(const route::PolicySpec& spec, OrderedJson& json) {
+  json["name"] = spec.name;
+  json["filters"] = OrderedJson::array();
+  for (const route::PartSpec& part : spec.filters) json["filters"].push_back(part_json(part, "filter"));
+  json["scorers"] = OrderedJson::array();
+  for (const route::PartSpec& part : spec.scorers) json["scorers"].push_back(part_json(part, "scorer"));
+  json["picker"] = part_json(spec.picker, "picker");
+  if (spec.combine != route::Combine::kSum) json["combine"] = route::combine_name(spec.combine);
 }
 
 }  // namespace
@@ -77,14 +132,13 @@ route::PolicySpec read_policy(const Json& json, const std::string& path, Faults&
     return read_preset(json["preset"], member_path(path, "preset"), faults);
   }
   route::PolicySpec spec;
-  if (!expect_object(json, path, {"name", "filters", "scorers", "picker", "ranked_limit"}, faults)) return spec;
-  spec.name = read_string(json, "name", path, "", faults);
-  spec.filters = read_parts(json, "filters", path, faults);
-  spec.scorers = read_parts(json, "scorers", path, faults);
-  if (const Json* picker = find_member(json, "picker"))
-    spec.picker = read_part(*picker, member_path(path, "picker"), faults);
+  if (!expect_object(json, path, {"name", "filters", "scorers", "picker", "ranked_limit", "combine", "otherwise"},
+                     faults))
+    return spec;
+  read_stage(json, path, spec, faults);
   spec.ranked_limit = static_cast<std::uint32_t>(
       read_unsigned(json, "ranked_limit", path, spec.ranked_limit, std::numeric_limits<std::uint32_t>::max(), faults));
+  spec.otherwise = read_stages(json, path, faults);
   append_faults(route::find_faults(spec), path, faults);
   return spec;
 }
@@ -100,13 +154,10 @@ Result<route::PolicySpec> parse_policy(std::string_view json) {
 
 std::string write_policy(const route::PolicySpec& spec) {
   OrderedJson json;
-  json["name"] = spec.name;
-  json["filters"] = OrderedJson::array();
-  for (const route::PartSpec& part : spec.filters) json["filters"].push_back(part_json(part, "filter"));
-  json["scorers"] = OrderedJson::array();
-  for (const route::PartSpec& part : spec.scorers) json["scorers"].push_back(part_json(part, "scorer"));
-  json["picker"] = part_json(spec.picker, "picker");
+  write_stage(spec, json);
   json["ranked_limit"] = spec.ranked_limit;
+  if (!spec.otherwise.empty()) json["otherwise"] = OrderedJson::array();
+  for (const route::PolicySpec& stage : spec.otherwise) write_stage(stage, json["otherwise"].emplace_back());
   return write_json(json);
 }
 

@@ -67,6 +67,53 @@ Status check_promise(const char* field, double seconds) {
   return seconds - seconds == 0 && seconds >= 0 ? Status() : refuse(field, ": must be finite and not negative");
 }
 
+constexpr const char* kNotOfAStage = "is the policy's, a stage has none";
+
+void check_scorer(const PartSpec& part, Combine combine, const std::string& path, Faults& faults) {
+  const double heaviest = combine == Combine::kProduct ? 1 : kMaxWeight;
+  if (!(part.weight >= 0 && part.weight <= heaviest)) {
+    faults.add(path + ".weight",
+               combine == Combine::kProduct ? "must be a number in [0, 1] in a product" : "must be a number in [0, 1e9]");
+  } else if (combine == Combine::kTiers && part.weight != 1) {
+    faults.add(path + ".weight", "tiers have no weights");
+  }
+  if (!(part.tolerance >= 0 && part.tolerance <= kMaxWeight)) {
+    faults.add(path + ".tolerance", "must be a number in [0, 1e9]");
+  } else if (combine != Combine::kTiers && part.tolerance != 0) {
+    faults.add(path + ".tolerance", "is for tiers");
+  }
+}
+
+/// `path` is empty or ends in a dot.
+Stage build_stage(const PolicySpec& spec, const std::string& path, Faults& faults) {
+  Stage stage;
+  stage.combine = spec.combine;
+  check_repeats(spec.filters, path + "filters", faults);
+  check_repeats(spec.scorers, path + "scorers", faults);
+  for (std::size_t i = 0; i < spec.filters.size(); ++i) {
+    const std::string where = path + "filters[" + std::to_string(i) + "]";
+    if (spec.filters[i].tolerance != 0) faults.add(where + ".tolerance", "is for scorers");
+    if (auto made = make_any<AnyFilter>(spec.filters[i], where, "filter", faults))
+      stage.filters.push_back(std::move(*made));
+  }
+  if (static_cast<std::size_t>(spec.combine) >= kCombineNames.size()) faults.add(path + "combine", "unknown");
+  for (std::size_t i = 0; i < spec.scorers.size(); ++i) {
+    const PartSpec& part = spec.scorers[i];
+    const std::string where = path + "scorers[" + std::to_string(i) + "]";
+    check_scorer(part, spec.combine, where, faults);
+    if (auto made = make_any<AnyScorer>(part, where, "scorer", faults))
+      stage.scorers.push_back({std::move(*made), part.weight, part.tolerance});
+  }
+  if (spec.picker.tolerance != 0) faults.add(path + "picker.tolerance", "is for scorers");
+  if (auto made = make_any<AnyPicker>(spec.picker, path + "picker", "picker", faults)) {
+    stage.picker = std::move(*made);
+    const bool reads_totals = std::visit([](const auto& part) { return part.kReadsTotals; }, stage.picker);
+    if (reads_totals && spec.scorers.empty())
+      faults.add(path + "scorers", "the picker \"" + spec.picker.name + "\" needs at least one");
+  }
+  return stage;
+}
+
 }  // namespace
 
 Status check_request(const PoolView& view, const Request& request) {
@@ -79,27 +126,16 @@ Status check_request(const PoolView& view, const Request& request) {
 std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, Faults& faults) {
   auto parts = std::make_shared<Parts>();
   parts->spec = spec;
-  check_repeats(spec.filters, "filters", faults);
-  check_repeats(spec.scorers, "scorers", faults);
-  for (std::size_t i = 0; i < spec.filters.size(); ++i) {
-    const std::string path = "filters[" + std::to_string(i) + "]";
-    if (auto made = make_any<AnyFilter>(spec.filters[i], path, "filter", faults))
-      parts->filters.push_back(std::move(*made));
-  }
-  for (std::size_t i = 0; i < spec.scorers.size(); ++i) {
-    const PartSpec& part = spec.scorers[i];
-    const std::string path = "scorers[" + std::to_string(i) + "]";
-    if (!(part.weight >= 0 && part.weight <= kMaxWeight)) faults.add(path + ".weight", "must be a number in [0, 1e9]");
-    if (auto made = make_any<AnyScorer>(part, path, "scorer", faults))
-      parts->scorers.push_back({std::move(*made), part.weight});
-  }
-  if (auto made = make_any<AnyPicker>(spec.picker, "picker", "picker", faults)) {
-    parts->picker = std::move(*made);
-    if (std::holds_alternative<BestScore>(parts->picker) && spec.scorers.empty())
-      faults.add("scorers", "the picker \"best-score\" needs at least one");
-  }
+  parts->stages.push_back(build_stage(spec, "", faults));
   if (spec.ranked_limit < 1 || spec.ranked_limit > kMaxRanked)
     faults.add("ranked_limit", "must be in [1, " + std::to_string(kMaxRanked) + "]");
+  for (std::size_t i = 0; i < spec.otherwise.size(); ++i) {
+    const PolicySpec& stage = spec.otherwise[i];
+    const std::string path = "otherwise[" + std::to_string(i) + "].";
+    parts->stages.push_back(build_stage(stage, path, faults));
+    if (stage.ranked_limit != PolicySpec().ranked_limit) faults.add(path + "ranked_limit", kNotOfAStage);
+    if (!stage.otherwise.empty()) faults.add(path + "otherwise", "a stage has no stages of its own");
+  }
   return parts;
 }
 
@@ -120,12 +156,23 @@ const PolicySpec& Policy::spec() const noexcept { return parts_->spec; }
 
 Decision Policy::decide(const PoolView& view, const Request& request, Workspace& workspace) const {
   DecisionRun run(view, request, workspace);
-  for (const AnyFilter& filter : parts_->filters) std::visit([&](const auto& part) { run.filter(part); }, filter);
-  if (run.start_scoring()) {
-    for (const WeightedScorer& scorer : parts_->scorers)
-      std::visit([&](const auto& part) { run.score(part, scorer.weight); }, scorer.scorer);
+  for (std::size_t number = 0;; ++number) {
+    const Stage& stage = parts_->stages[number];
+    for (const AnyFilter& filter : stage.filters) std::visit([&](const auto& part) { run.filter(part); }, filter);
+    if (run.start_scoring(stage.combine)) {
+      for (const WeightedScorer& scorer : stage.scorers) {
+        std::visit([&](const auto& part) { run.ask(part); }, scorer.scorer);
+        combine_opinions(run, stage.combine, scorer);
+      }
+    } else if (number + 1 < parts_->stages.size() && view.size > 0) {
+      run.restart();
+      continue;
+    }
+    Decision decision =
+        std::visit([&](const auto& part) { return run.finish(part, parts_->spec.ranked_limit); }, stage.picker);
+    decision.stage = static_cast<std::uint32_t>(number);
+    return decision;
   }
-  return std::visit([&](const auto& part) { return run.finish(part, parts_->spec.ranked_limit); }, parts_->picker);
 }
 
 }  // namespace kthena::route

@@ -14,13 +14,17 @@
 
 #include "kthena/base/faults.hpp"
 #include "kthena/route/policies/best_score.hpp"
+#include "kthena/route/policies/explore.hpp"
 #include "kthena/route/policies/gpu_usage.hpp"
 #include "kthena/route/policies/least_latency.hpp"
 #include "kthena/route/policies/least_request.hpp"
 #include "kthena/route/policies/lora_affinity.hpp"
+#include "kthena/route/policies/power_of_k.hpp"
 #include "kthena/route/policies/prefix_cache.hpp"
 #include "kthena/route/policies/random.hpp"
 #include "kthena/route/policies/round_robin.hpp"
+#include "kthena/route/policies/softmax.hpp"
+#include "kthena/route/policies/weighted_random.hpp"
 #include "kthena/route/policy.hpp"
 
 namespace kthena::route {
@@ -28,7 +32,7 @@ namespace kthena::route {
 using AnyFilter = std::variant<LeastRequestFilter, LoraAffinity>;
 using AnyScorer =
     std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache, KvCacheAware>;
-using AnyPicker = std::variant<BestScore, RoundRobin>;
+using AnyPicker = std::variant<BestScore, RoundRobin, Softmax, WeightedRandom, PowerOfK, Explore>;
 
 namespace detail {
 

@@ -12,10 +12,16 @@ class Reason(IntEnum):
     TIE_BROKEN = 101
     ONLY_CANDIDATE = 102
     ROUND_ROBIN = 103
+    SOFTMAX_DRAWN = 104
+    WEIGHTED_DRAWN = 105
+    BEST_OF_SAMPLE = 106
+    EXPLORED = 107
     POOL_EMPTY = 110
     ALL_FILTERED = 111
     WAITING_LIMIT = 120
     MODEL_NOT_LOADED = 121
+    STALE_SIGNAL = 140
+    SLOW_START = 141
 
 
 TEXTS: dict[Reason, str] = {
@@ -24,8 +30,14 @@ TEXTS: dict[Reason, str] = {
     Reason.TIE_BROKEN: "several shared the highest score; the seeded hash of request and endpoint id decided",
     Reason.ONLY_CANDIDATE: "only one endpoint was left after the filters",
     Reason.ROUND_ROBIN: "next in the order of endpoint ids",
+    Reason.SOFTMAX_DRAWN: "drawn by chance, the likelier the higher the total (softmax)",
+    Reason.WEIGHTED_DRAWN: "drawn by chance, in proportion to the total",
+    Reason.BEST_OF_SAMPLE: "the highest total score among some endpoints drawn by chance",
+    Reason.EXPLORED: "any endpoint, drawn by chance, to learn how it does",
     Reason.POOL_EMPTY: "the pool has no endpoints",
     Reason.ALL_FILTERED: "filters dropped every endpoint",
     Reason.WAITING_LIMIT: "as many or more requests wait than allowed",
     Reason.MODEL_NOT_LOADED: "the endpoint does not serve the model or adapter that was asked for",
+    Reason.STALE_SIGNAL: "a signal of the endpoint is older than the policy allows",
+    Reason.SLOW_START: "the endpoint is new and sits out some requests while its share grows",
 }

@@ -1,7 +1,7 @@
 // include/kthena/route/decision_run.hpp
 //
-// DecisionRun: the one order of steps of every decision - filter, compact, score, sum, pick - shared by the compile-time Pipeline and
-// the run-time Policy, so that both give the same bits.
+// DecisionRun: the one order of steps of every decision - filter, compact, score, combine, pick - shared by the compile-time Pipeline
+// and the run-time Policy, so that both give the same bits.
 //
 //   Cost       one pass per filter and scorer over dense columns, one pass to pick; no allocation once the Workspace is large enough.
 #pragma once
@@ -9,8 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 
+#include "kthena/route/combine.hpp"
 #include "kthena/route/scoring.hpp"
 
 namespace kthena::route {
@@ -45,8 +47,17 @@ class DecisionRun {
     left_ = left;
   }
 
-  /// Ends filtering. False when nobody is left: then only finish() may follow.
-  [[nodiscard]] bool start_scoring() noexcept {
+  /// Begins anew with all endpoints, after start_scoring() said that nobody is left.
+  void restart() noexcept {
+    left_ = view_.size;
+    filters_ = 0;
+    last_filter_ = 0;
+    last_dropped_ = 0;
+    context_.gathered_ = 0;
+  }
+
+  /// Ends filtering. False when nobody is left: then only finish() or restart() may follow.
+  [[nodiscard]] bool start_scoring(Combine combine = Combine::kSum) noexcept {
     Workspace& workspace = *context_.workspace_;
     context_.size_ = left_;
     context_.all_ = left_ == view_.size;
@@ -59,21 +70,60 @@ class DecisionRun {
         count += workspace.keep_[i];
       }
     }
-    std::memset(workspace.total_.data(), 0, left_ * sizeof(double));
+    double* total = workspace.total_.data();
+    if (combine == Combine::kProduct) {
+      for (std::size_t i = 0; i < left_; ++i) total[i] = 100;
+    } else {
+      std::memset(total, 0, left_ * sizeof(double));
+    }
+    tiers_ = 0;
     return true;
   }
 
-  /// Adds weight * opinion of the next scorer to every total. An opinion that is not finite adds 0.
+  /// Asks the next scorer. One of add(), multiply() and narrow_tier() must follow.
   template <Scorer S>
-  void score(const S& part, double weight) noexcept {
-    Workspace& workspace = *context_.workspace_;
-    part.score(context_, {workspace.score_.data(), left_});
-    const double* score = workspace.score_.data();
-    double* total = workspace.total_.data();
+  void ask(const S& part) noexcept {
+    part.score(context_, {context_.workspace_->score_.data(), left_});
+  }
+  /// sum: adds weight * opinion to every total.
+  void add(double weight) noexcept {
+    const double* score = context_.workspace_->score_.data();
+    double* total = context_.workspace_->total_.data();
     for (std::size_t i = 0; i < left_; ++i) {
       const double opinion = score[i] - score[i] == 0 ? score[i] : 0;
       total[i] += weight * opinion;
     }
+  }
+  /// product: multiplies every total by 1 - weight * (1 - opinion / 100).
+  void multiply(double weight) noexcept {
+    const double* score = context_.workspace_->score_.data();
+    double* total = context_.workspace_->total_.data();
+    for (std::size_t i = 0; i < left_; ++i) total[i] *= factor(score[i], weight);
+  }
+  static double factor(double score, double weight) noexcept { return 1 - weight * (1 - bounded(score) / 100); }
+  /// tiers: those still in that are within `tolerance` of their best opinion stay in.
+  void narrow_tier(double tolerance) noexcept {
+    const double* score = context_.workspace_->score_.data();
+    double* total = context_.workspace_->total_.data();
+    const double in = kTierStep * tiers_;
+    double best = -std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; i < left_; ++i) {
+      const double opinion = bounded(score[i]);
+      best = total[i] >= in && opinion > best ? opinion : best;
+    }
+    const double enough = best - tolerance;
+    for (std::size_t i = 0; i < left_; ++i) {
+      const double opinion = bounded(score[i]);
+      const double reached = opinion >= enough ? in + kTierStep : in + opinion;
+      total[i] = total[i] >= in ? reached : total[i];
+    }
+    ++tiers_;
+  }
+  /// ask() and add().
+  template <Scorer S>
+  void score(const S& part, double weight) noexcept {
+    ask(part);
+    add(weight);
   }
 
   /// The decision. Picks only when start_scoring() returned true.
@@ -92,6 +142,13 @@ class DecisionRun {
     return decision;
   }
 
+  /// Endpoints that are left, after the filters so far.
+  [[nodiscard]] std::size_t left() const noexcept { return left_; }
+  /// By endpoint of the pool: whether it is left. Empty before the first filter: all are.
+  [[nodiscard]] std::span<const std::uint8_t> kept() const noexcept {
+    return {context_.workspace_->keep_.data(), filters_ == 0 ? 0 : view_.size};
+  }
+
   [[nodiscard]] const ScoreContext& context() const noexcept { return context_; }
   /// Opinions of the scorer that ran last, one per candidate.
   [[nodiscard]] std::span<const double> last_scores() const noexcept {
@@ -100,12 +157,19 @@ class DecisionRun {
   [[nodiscard]] std::span<const double> totals() const noexcept { return {context_.workspace_->total_.data(), left_}; }
 
  private:
+  /// What product and tiers take for an opinion.
+  static double bounded(double score) noexcept {
+    const double floor = score > 0 ? score : 0;  // NaN and -infinity: 0
+    return floor <= 100 ? floor : floor - floor == 0 ? 100 : 0;
+  }
+
   const PoolView& view_;
   ScoreContext context_;
   std::size_t left_ = 0;
   std::uint32_t filters_ = 0;
   std::uint32_t last_filter_ = 0;
   std::size_t last_dropped_ = 0;
+  std::uint32_t tiers_ = 0;
 };
 
 }  // namespace kthena::route

@@ -12,6 +12,7 @@
 
 #include "kthena/base/faults.hpp"
 #include "kthena/base/status.hpp"
+#include "kthena/route/combine.hpp"
 #include "kthena/route/decision.hpp"
 #include "kthena/route/explanation.hpp"
 #include "kthena/route/pool.hpp"
@@ -27,20 +28,26 @@ struct OptionSpec {
   friend bool operator==(const OptionSpec&, const OptionSpec&) = default;
 };
 
-/// One filter, scorer or picker, by name. `weight` is for scorers: finite, 0..1e9.
+/// One filter, scorer or picker, by name. `weight` is for scorers: finite, 0..1e9; 0..1 in a product, 1 in tiers, which have none.
+/// `tolerance` is for scorers in tiers: points of opinion, finite, 0..1e9.
 struct PartSpec {
   std::string name{};
   double weight = 1;
   std::vector<OptionSpec> options{};
+  double tolerance = 0;
   friend bool operator==(const PartSpec&, const PartSpec&) = default;
 };
 
 struct PolicySpec {
   std::string name;               ///< for reports; may be empty
   std::vector<PartSpec> filters;  ///< run in this order
-  std::vector<PartSpec> scorers;  ///< contributions are added in this order
+  std::vector<PartSpec> scorers;  ///< asked in this order
   PartSpec picker{"best-score", 1, {}};
   std::uint32_t ranked_limit = 5;  ///< length of Decision::ranked at most, the chosen one included; 1..kMaxRanked
+  Combine combine = Combine::kSum;  ///< how opinions become a total
+  /// Stages that decide, in this order, where the filters of all before left nobody; the first stage is this spec itself. A stage has
+  /// filters, scorers, a picker, a name and a way to combine; the rest is the policy's and stays at its default here.
+  std::vector<PolicySpec> otherwise{};
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };
 
@@ -66,7 +73,8 @@ std::vector<PartInfo> list_parts();
 Status check_request(const PoolView& view, const Request& request);
 
 /// All that is wrong with a spec, by path: unknown or repeated names, weights that are negative, not finite or above 1e9, unknown,
-/// repeated or out-of-range options, ranked_limit out of range, no scorer for a picker that needs one. [any thread]
+/// repeated or out-of-range options, ranked_limit out of range, no scorer for a picker that needs one, tolerances without tiers, stages
+/// that have what is the policy's. [any thread]
 Faults find_faults(const PolicySpec& spec);
 
 /// Immutable; copies share. decide and explain may run in many threads, each with its own Workspace.

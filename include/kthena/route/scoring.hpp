@@ -87,20 +87,45 @@ class ScoreContext {
   mutable std::uint64_t gathered_ = 0;  // bits: signals; kSignalCount + slot: depths; 63: keys
 };
 
-/// Drops endpoints. `filter` sets keep[i] = 0 for endpoint i of the pool and never sets 1; it looks at endpoints one by one, so the
-/// order of filters changes nothing but who is named as the one that dropped an endpoint. `explain` gives the reason with its numbers.
+/// Gives the reason of a filter for an endpoint that it dropped, with its numbers. `kept` is what the filter was given.
 template <class T>
-concept Filter = requires(const T& part, const PoolView& view, const Request& request, std::span<std::uint8_t> keep,
-                          EndpointIndex endpoint) {
-  { T::kName } -> std::convertible_to<std::string_view>;
-  { part.filter(view, request, keep) }
-  noexcept->std::same_as<void>;
+concept ExplainsBySet = requires(const T& part, const PoolView& view, const Request& request,
+                                 std::span<const std::uint8_t> kept, EndpointIndex endpoint) {
+  { part.explain(view, request, kept, endpoint) } -> std::same_as<Reason>;
+};
+/// The same for a filter that looks at endpoints one by one.
+template <class T>
+concept ExplainsOne = requires(const T& part, const PoolView& view, const Request& request, EndpointIndex endpoint) {
   { part.explain(view, request, endpoint) } -> std::same_as<Reason>;
 };
 
+/// Drops endpoints: `filter` sets keep[i] = 0 for endpoint i of the pool and never sets 1. Filters run in the order listed over one `keep`:
+/// keep[i] is 0 already where one before it, or a rule of the policy, dropped endpoint i. A filter may judge endpoints one by one, or all
+/// that are still kept:
+///
+///   a gate       keeps all of them or none, by what they are together ("only if their loads differ by a half"). As the only filter of a
+///                stage it is the condition of that stage (PolicySpec::otherwise).
+///   a preference narrows and never empties the set: see narrow().
+template <class T>
+concept Filter = requires(const T& part, const PoolView& view, const Request& request, std::span<std::uint8_t> keep) {
+  { T::kName } -> std::convertible_to<std::string_view>;
+  { part.filter(view, request, keep) }
+  noexcept->std::same_as<void>;
+} && (ExplainsOne<T> || ExplainsBySet<T>);
+
+/// For a filter that prefers: drops those kept for which `wanted(i)` is false, unless it is false for all of them.
+template <class Wanted>
+void narrow(std::span<std::uint8_t> keep, Wanted wanted) noexcept {
+  bool any = false;
+  for (std::size_t i = 0; i < keep.size() && !any; ++i) any = keep[i] != 0 && wanted(i);
+  if (!any) return;
+  for (std::size_t i = 0; i < keep.size(); ++i)
+    if (keep[i] != 0 && !wanted(i)) keep[i] = 0;
+}
+
 /// Writes an opinion for each candidate, higher is better, by convention 0..100 so that weights compare. out.size() is context.size(), its
-/// contents are not specified; every element must be written. NaN (or infinity) abstains and adds 0: that is the lowest opinion the parts of
-/// the library have, so who is not known does not win by it.
+/// contents are not specified; every element must be written. NaN (or infinity) abstains and counts as 0: that is the lowest opinion the
+/// parts of the library have, so who is not known does not win by it.
 ///
 ///   struct FreeMemory {                                                         // 100 below 80 % KV usage, else 0
 ///     static constexpr std::string_view kName = "free-memory";
@@ -117,7 +142,7 @@ concept Scorer = requires(const T& part, const ScoreContext& context, std::span<
 };
 
 /// Fills outcome, endpoint, ranked, reason, score and margin from the totals (one per candidate, at least one candidate). `limit` is
-/// how many places `ranked` may have, 1..kMaxRanked.
+/// how many places `ranked` may have, 1..kMaxRanked. A picker that uses chance hangs it on context.request_key() and a constant of its own.
 template <class T>
 concept Picker = requires(const T& part, const ScoreContext& context, std::span<const double> totals, std::size_t limit,
                           Decision& decision) {

@@ -11,6 +11,7 @@
 #include <array>
 
 #include "kthena/route/option.hpp"
+#include "kthena/route/policies/ranking.hpp"
 #include "kthena/route/scoring.hpp"
 
 namespace kthena::route {
@@ -18,6 +19,7 @@ namespace kthena::route {
 class BestScore {
  public:
   static constexpr std::string_view kName = "best-score";
+  static constexpr bool kReadsTotals = true;
   using Options = NoOptions;
   static constexpr std::array<Option<Options>, 0> kOptions = {};
 
@@ -25,24 +27,8 @@ class BestScore {
 
   void pick(const ScoreContext& context, std::span<const double> totals, std::size_t limit,
             Decision& decision) const noexcept {
-    std::array<Place, kMaxRanked> best;
-    std::size_t count = 0;
-    const std::uint64_t* keys = context.keys().data();
-    double threshold = 0;  // of the last place, once all are taken
-    for (std::size_t i = 0; i < totals.size(); ++i) {
-      if (count == limit && totals[i] < threshold) continue;
-      const Place place{totals[i], tie_order(context.request_key(), keys[i]), static_cast<std::uint32_t>(i)};
-      if (count == limit) {
-        if (!place.before(best[count - 1])) continue;
-      } else {
-        ++count;
-      }
-      std::size_t at = count - 1;
-      for (; at > 0 && place.before(best[at - 1]); --at) best[at] = best[at - 1];
-      best[at] = place;
-      threshold = best[count - 1].total;
-    }
-
+    std::array<RankedPlace, kMaxRanked> best;
+    const std::size_t count = rank_best(context, totals, limit, best.data(), [](std::size_t) { return false; });
     decision.outcome = Outcome::kRouted;
     decision.ranked_count = static_cast<std::uint32_t>(count);
     for (std::size_t i = 0; i < count; ++i) decision.ranked[i] = context.endpoint(best[i].candidate);
@@ -64,17 +50,6 @@ class BestScore {
   }
 
  private:
-  struct Place {
-    double total = 0;
-    std::uint64_t tie = 0;
-    std::uint32_t candidate = 0;
-    [[nodiscard]] bool before(const Place& other) const noexcept {
-      if (total != other.total) return total > other.total;
-      if (tie != other.tie) return tie < other.tie;
-      return candidate < other.candidate;
-    }
-  };
-
   static double best_but(std::span<const double> totals, std::size_t without) noexcept {
     double best = totals[without == 0 ? 1 : 0];
     for (std::size_t i = 0; i < totals.size(); ++i)

@@ -19,6 +19,7 @@ namespace kthena::route {
 class RoundRobin {
  public:
   static constexpr std::string_view kName = "round-robin";
+  static constexpr bool kReadsTotals = false;
   using Options = NoOptions;
   static constexpr std::array<Option<Options>, 0> kOptions = {};
 
