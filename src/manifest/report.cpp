@@ -41,34 +41,40 @@ OrderedJson run_json(const sim::RunReport& run, const sim::Report& report) {
   return json;
 }
 
-OrderedJson engine_json(const sim::EngineReport& engine) {
-  return {{"endpoint", engine.endpoint},
-          {"requests", engine.requests},
-          {"steps", engine.steps},
-          {"preemptions", engine.preemptions},
-          {"admissions", engine.admissions},
-          {"computed_tokens", engine.computed_tokens},
-          {"hit_tokens", engine.hit_tokens},
-          {"lost_tokens", engine.lost_tokens},
-          {"busy_s", engine.busy_s},
-          {"request_seconds", engine.request_seconds},
-          {"capacity_blocks", engine.capacity_blocks},
-          {"peak_blocks", engine.peak_blocks},
-          {"referenced_blocks", engine.referenced_blocks}};
+OrderedJson engine_json(const sim::EngineReport& engine, const sim::Report& report) {
+  OrderedJson json = {{"endpoint", engine.endpoint},
+                      {"requests", engine.requests},
+                      {"steps", engine.steps},
+                      {"preemptions", engine.preemptions},
+                      {"admissions", engine.admissions},
+                      {"computed_tokens", engine.computed_tokens},
+                      {"hit_tokens", engine.hit_tokens},
+                      {"lost_tokens", engine.lost_tokens},
+                      {"busy_s", engine.busy_s},
+                      {"request_seconds", engine.request_seconds},
+                      {"capacity_blocks", engine.capacity_blocks},
+                      {"peak_blocks", engine.peak_blocks},
+                      {"referenced_blocks", engine.referenced_blocks}};
+  if (!report.engine_groups.empty()) json["group"] = engine.group;
+  if (report.with_adapters) json["adapter_loads"] = engine.adapter_loads;
+  return json;
 }
 
 OrderedJson model_json(const EngineModel& model) {
-  return {{"name", model.name},
-          {"t0_s", model.t0_s},
-          {"t_mem_s", model.t_mem_s},
-          {"c_token_s", model.c_token_s},
-          {"c_prefill_s", model.c_prefill_s},
-          {"c_context_s", model.c_context_s},
-          {"c_sequence_s", model.c_sequence_s},
-          {"block_tokens", model.block_tokens},
-          {"kv_capacity_tokens", model.kv_capacity_tokens},
-          {"max_batched_tokens", model.max_batched_tokens},
-          {"max_running", model.max_running}};
+  OrderedJson json = {{"name", model.name},
+                      {"t0_s", model.t0_s},
+                      {"t_mem_s", model.t_mem_s},
+                      {"c_token_s", model.c_token_s},
+                      {"c_prefill_s", model.c_prefill_s},
+                      {"c_context_s", model.c_context_s},
+                      {"c_sequence_s", model.c_sequence_s},
+                      {"block_tokens", model.block_tokens},
+                      {"kv_capacity_tokens", model.kv_capacity_tokens},
+                      {"max_batched_tokens", model.max_batched_tokens},
+                      {"max_running", model.max_running}};
+  if (model.max_adapters != 0) json["max_adapters"] = model.max_adapters;
+  if (model.adapter_load_s != 0) json["adapter_load_s"] = model.adapter_load_s;
+  return json;
 }
 
 /// What only some scenarios have.
@@ -109,7 +115,7 @@ std::string write_report(const sim::Report& report) {
   json["runs"] = OrderedJson::array();
   for (const sim::RunReport& run : report.runs) json["runs"].push_back(run_json(run, report));
   json["engines"] = OrderedJson::array();
-  for (const sim::EngineReport& engine : report.engines) json["engines"].push_back(engine_json(engine));
+  for (const sim::EngineReport& engine : report.engines) json["engines"].push_back(engine_json(engine, report));
   json["ttft_cdf_s"] = report.ttft_cdf_s;
   json["load"] = {{"at_ns", report.load.at_ns}, {"running", report.load.running}, {"waiting", report.load.waiting}};
   json["published"] = report.published != nullptr ? published_json(*report.published) : OrderedJson(nullptr);

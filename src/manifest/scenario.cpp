@@ -169,10 +169,11 @@ EngineModel named_engine(const std::string& name, const std::string& path, Fault
 EngineModel read_engine(const Json& json, const std::string& path, const EngineModel& fallback, Faults& faults) {
   if (json.is_string()) return named_engine(json.get<std::string>(), path, faults);
   EngineModel model = fallback;
-  if (!expect_object(json, path,
-                     {"base", "name", "t0_s", "t_mem_s", "c_token_s", "c_prefill_s", "c_context_s", "c_sequence_s",
-                      "block_tokens", "kv_capacity_tokens", "max_batched_tokens", "max_running"},
-                     faults))
+  if (!expect_object(
+          json, path,
+          {"base", "name", "t0_s", "t_mem_s", "c_token_s", "c_prefill_s", "c_context_s", "c_sequence_s", "block_tokens",
+           "kv_capacity_tokens", "max_batched_tokens", "max_running", "max_adapters", "adapter_load_s"},
+          faults))
     return model;
   if (find_member(json, "base") != nullptr) {
     const std::size_t before = faults.list().size();
@@ -190,6 +191,8 @@ EngineModel read_engine(const Json& json, const std::string& path, const EngineM
   model.kv_capacity_tokens = read_unsigned(json, "kv_capacity_tokens", path, model.kv_capacity_tokens, kMax64, faults);
   model.max_batched_tokens = read_u32(json, "max_batched_tokens", path, model.max_batched_tokens, faults);
   model.max_running = read_u32(json, "max_running", path, model.max_running, faults);
+  model.max_adapters = read_u32(json, "max_adapters", path, model.max_adapters, faults);
+  model.adapter_load_s = read_number(json, "adapter_load_s", path, model.adapter_load_s, faults);
   add_status(sim::check(model), path == "engine" ? "" : path, faults);
   return model;
 }

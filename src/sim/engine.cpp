@@ -3,15 +3,28 @@
 #include <algorithm>
 
 namespace kthena::sim::detail {
+namespace {
+
+/// One more than the largest adapter.
+std::size_t adapter_count(std::span<const std::uint32_t> ids) {
+  std::size_t count = 0;
+  for (const std::uint32_t id : ids)
+    if (id != kNoAdapter) count = std::max(count, std::size_t{id} + 1);
+  return count;
+}
+
+}  // namespace
 
 Engine::Engine(const EngineModel& model, const BlockChains& chains, std::span<Sequence> sequences,
-               std::span<std::uint32_t> table)
+               std::span<std::uint32_t> table, std::span<const std::uint32_t> adapter_ids)
     : model_(model),
       block_tokens_(model.block_tokens),
       ids_(chains.ids.data()),
       sequences_(sequences.data()),
       table_(table.data()),
       cache_(static_cast<std::uint32_t>(kv_blocks(model)), chains.total),
+      adapter_ids_(adapter_ids),
+      adapters_(adapter_count(adapter_ids), model.max_adapters),
       ring_(kRing, kNone) {
   const std::size_t most = std::min<std::size_t>(model.max_running, sequences.size());
   wakes_.reserve(most);
@@ -35,6 +48,8 @@ void Engine::enqueue(std::uint32_t request, Time now) {
   (waiting_last_ == kNone ? waiting_first_ : sequences_[waiting_last_].next) = request;
   waiting_last_ = request;
   if (waiting_count_++ == 0) head_blocked_ = false;
+  if (const std::uint32_t adapter = adapter_of(request); adapter != kNoAdapter) adapters_.queued(adapter);
+  if (!adapter_ids_.empty()) head_blocked_ = false;  // it may pass those whose adapters may not run
 }
 
 // ---- one step
@@ -45,6 +60,7 @@ Duration Engine::start_step(Time now) {
   preempted_ = false;
   step_start_ns_ = now;
   load_ = {};
+  loads_ = 0;
   ending_.clear();
   prefills_.clear();
   if (ring_[step_ % kRing] != kNone) schedule_decodes(now);
@@ -56,7 +72,8 @@ Duration Engine::start_step(Time now) {
   load_.sequences = decoding_ + prefills_.size();
   load_.context_tokens = static_cast<std::uint64_t>(context_base_ + static_cast<std::int64_t>(decoding_) * step_);
   counters_.peak_blocks = std::max(counters_.peak_blocks, cache_.referenced());
-  return from_seconds(std::min(step_seconds(model_, load_), 1e5));
+  const double seconds = step_seconds(model_, load_) + model_.adapter_load_s * static_cast<double>(loads_);
+  return from_seconds(std::min(seconds, 1e5));
 }
 
 void Engine::end_step(Time now) {
@@ -133,13 +150,19 @@ void Engine::schedule_partial(Time now) {
   compute_prefill(request, tokens);
 }
 
+// Those whose adapter may not run are passed; the first that does not fit ends it.
 void Engine::admit_waiting() {
-  while (waiting_count_ > 0 && budget_ > 0 && running_count_ < model_.max_running) {
-    if (!admit(waiting_first_)) {
+  std::uint32_t next = waiting_first_;
+  while (next != kNone && budget_ > 0 && running_count_ < model_.max_running) {
+    const std::uint32_t request = next;
+    next = sequences_[request].next;
+    if (!adapter_may_run(request)) continue;
+    if (!admit(request)) {
       head_blocked_ = true;
-      break;
+      return;
     }
   }
+  if (next == kNone) head_blocked_ = true;  // all that still wait were passed
 }
 
 bool Engine::admit(std::uint32_t request) {
@@ -160,9 +183,13 @@ bool Engine::admit(std::uint32_t request) {
   if (blocks_for(target) - hit + hit_free > cache_.free())
     return false;  // the whole prompt must fit, also if it is cut
 
-  waiting_first_ = s.next;
-  (waiting_first_ == kNone ? waiting_last_ : sequences_[waiting_first_].previous) = kNone;
+  (s.previous == kNone ? waiting_first_ : sequences_[s.previous].next) = s.next;
+  (s.next == kNone ? waiting_last_ : sequences_[s.next].previous) = s.previous;
   --waiting_count_;
+  if (const std::uint32_t adapter = adapter_of(request); adapter != kNoAdapter && adapters_.admitted(adapter)) {
+    ++loads_;
+    ++counters_.adapter_loads;
+  }
   s.next = kNone;
   s.previous = running_last_;
   if (running_last_ != kNone) sequences_[running_last_].next = request;
@@ -241,6 +268,10 @@ void Engine::preempt(std::uint32_t request, Time now) {
   waiting_first_ = request;
   ++waiting_count_;
 
+  if (const std::uint32_t adapter = adapter_of(request); adapter != kNoAdapter) {
+    adapters_.left(adapter, step_ - 1);
+    adapters_.queued(adapter);
+  }
   ++counters_.preemptions;
   counters_.lost_tokens += s.computed;
   s.state = Sequence::kWaiting;
@@ -258,6 +289,7 @@ void Engine::finish(std::uint32_t request, Time now) {
   (s.next == kNone ? running_last_ : sequences_[s.next].previous) = s.previous;
   if (s.previous != kNone) sequences_[s.previous].next = s.next;
   --running_count_;
+  if (const std::uint32_t adapter = adapter_of(request); adapter != kNoAdapter) adapters_.left(adapter, step_);
   s.state = Sequence::kIdle;
   s.generated = s.output;
   s.end_ns = now;

@@ -1,5 +1,5 @@
 // Engine: one simulated inference engine, scheduled step by step as vLLM V1 does: first come first served, chunked prefill within a token
-// budget, head-of-line blocking, preemption of the last one running, prefix cache (block_cache.hpp). tests/sim/recordings_test.cpp holds it to
+// budget, head-of-line blocking (but for adapters beyond max_adapters, which those behind may pass), preemption of the last one running, prefix cache (block_cache.hpp). tests/sim/recordings_test.cpp holds it to
 // what a real one did.
 //
 // All decoding sequences advance by one token in every step. So a step does not touch them one by one: it keeps their number and the
@@ -14,6 +14,8 @@
 #include "kthena/base/engine_model.hpp"
 #include "kthena/base/time.hpp"
 #include "kthena/sim/engines.hpp"
+#include "kthena/sim/workload.hpp"
+#include "sim/adapter_slots.hpp"
 #include "sim/block_cache.hpp"
 #include "sim/block_chains.hpp"
 
@@ -55,6 +57,7 @@ struct EngineCounters {
   std::uint64_t computed_tokens = 0;
   std::uint64_t hit_tokens = 0;   // of all admissions
   std::uint64_t lost_tokens = 0;  // given up by preemption
+  std::uint64_t adapter_loads = 0;
   std::uint32_t peak_blocks = 0;
   Duration busy_ns = 0;
   // As an engine exposes them for scraping: sums of nanoseconds and numbers of samples.
@@ -66,9 +69,10 @@ struct EngineCounters {
 
 class Engine {
  public:
-  /// `sequences`: one per request. `table`: as long as chains.ids; where the blocks of a sequence lie. Both outlive the engine.
+  /// `sequences`: one per request. `table`: as long as chains.ids; where the blocks of a sequence lie. `adapter_ids`: one per request, or
+  /// none. All outlive the engine.
   Engine(const EngineModel& model, const BlockChains& chains, std::span<Sequence> sequences,
-         std::span<std::uint32_t> table);
+         std::span<std::uint32_t> table, std::span<const std::uint32_t> adapter_ids = {});
 
   /// A request arrives. Its sequence must be idle, its first_token_ns etc. reset by reset().
   void enqueue(std::uint32_t request, Time now);
@@ -84,6 +88,8 @@ class Engine {
   [[nodiscard]] std::uint32_t running() const noexcept { return running_count_; }
   [[nodiscard]] std::uint32_t waiting() const noexcept { return waiting_count_; }
   [[nodiscard]] const EngineCounters& counters() const noexcept { return counters_; }
+  /// Running and waiting requests by adapter; none when the workload has no adapters.
+  [[nodiscard]] const AdapterSlots& adapters() const noexcept { return adapters_; }
   [[nodiscard]] const BlockCache& cache() const noexcept { return cache_; }
   __extension__ using Wide = __int128;
   /// Integral over time of requests in the engine up to the last change.
@@ -106,6 +112,13 @@ class Engine {
   void schedule_decodes(Time now);
   void schedule_partial(Time now);
   void admit_waiting();
+  [[nodiscard]] std::uint32_t adapter_of(std::uint32_t request) const noexcept {
+    return adapter_ids_.empty() ? kNoAdapter : adapter_ids_[request];
+  }
+  [[nodiscard]] bool adapter_may_run(std::uint32_t request) const noexcept {
+    const std::uint32_t adapter = adapter_of(request);
+    return adapter == kNoAdapter || adapters_.may_run(adapter);
+  }
   bool admit(std::uint32_t request);
   void compute_prefill(std::uint32_t request, std::uint32_t tokens);
   void preempt(std::uint32_t request, Time now);
@@ -128,13 +141,16 @@ class Engine {
   Sequence* sequences_;
   std::uint32_t* table_;
   BlockCache cache_;
+  std::span<const std::uint32_t> adapter_ids_;
+  AdapterSlots adapters_;
 
   std::uint32_t step_ = 0;
   bool stepping_ = false;
   bool preempted_ = false;     // in this step
-  bool head_blocked_ = false;  // the first waiting one did not fit, and nothing that matters changed since
+  bool head_blocked_ = false;  // of the waiting ones none could be admitted, and nothing that matters changed since
   bool record_ = false;
   std::uint32_t budget_ = 0;
+  std::uint32_t loads_ = 0;  // adapters, in this step
   std::uint32_t order_ = 0;
   Time step_start_ns_ = 0;
   StepLoad load_;

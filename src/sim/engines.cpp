@@ -97,6 +97,8 @@ Status check(const EngineModel& model) {
   if (model.max_batched_tokens < 1 || model.max_batched_tokens > 1u << 30)
     faults.add("engine.max_batched_tokens", "not in 1..2^30");
   if (model.max_running < 1 || model.max_running > 1u << 20) faults.add("engine.max_running", "not in 1..2^20");
+  if (model.max_adapters > 65'536) faults.add("engine.max_adapters", "not in 0..65536");
+  seconds(model.adapter_load_s, 100, "adapter_load_s");
   return faults.status();
 }
 

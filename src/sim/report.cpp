@@ -94,6 +94,7 @@ Report Simulation::report() const {
   report.engine_groups = s.scenario.engine_groups;
   report.routers = s.scenario.routers;
   report.assignment = s.scenario.assignment;
+  report.with_adapters = !s.scenario.workload.adapter_ids.empty();
   report.with_waits = s.scenario.report_waits;
   report.requests = s.requests;
   report.load = s.load;
@@ -143,6 +144,7 @@ Report Simulation::report() const {
     row.computed_tokens = counters.computed_tokens;
     row.hit_tokens = counters.hit_tokens;
     row.lost_tokens = counters.lost_tokens;
+    row.adapter_loads = counters.adapter_loads;
     row.busy_s = to_seconds(counters.busy_ns);
     row.request_seconds = static_cast<double>(s.engines[i].request_ns()) / 1e9;
     row.capacity_blocks = s.engines[i].cache().capacity();

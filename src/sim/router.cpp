@@ -76,6 +76,7 @@ Result<Router> Router::create(const Scenario& scenario, const BlockChains& chain
   for (std::size_t i = 0; i < models.size(); ++i) {
     router.column(route::Signal::kKvCapacityTokens)[i] = static_cast<double>(models[i].kv_capacity_tokens);
     router.column(route::Signal::kMaxRunning)[i] = models[i].max_running;
+    if (models[i].max_adapters > 0) router.column(route::Signal::kMaxAdapters)[i] = models[i].max_adapters;
   }
   router.workspace_.reserve(engines);
   if (Status status = router.make_stores(scenario); !status.ok()) return status;

@@ -57,7 +57,8 @@ Simulation::State::State(Scenario scenario_in, std::vector<EngineModel> models_i
       pipes(models.size()),
       queues(scenario.routers) {
   engines.reserve(models.size());
-  for (const EngineModel& model : models) engines.emplace_back(model, chains, sequences, table);
+  for (const EngineModel& model : models)
+    engines.emplace_back(model, chains, sequences, table, scenario.workload.adapter_ids);
   for (std::uint32_t i = 0; i < scenario.engine_groups.size(); ++i)
     group_of.insert(group_of.end(), scenario.engine_groups[i].count, i);
   group_of.resize(models.size());

@@ -1,6 +1,7 @@
 // A second simulator, too simple to be wrong and far too slow to use: every token is a number, a block is named by all tokens before
 // its end, every sequence is visited in every step. Its router has scores of its own over metrics that it reads itself, and remembers
-// prompts as tokens. It shares no code with the library but Workload (which it takes apart), EngineModel, and the hashes that break ties.
+// prompts as tokens. It shares no code with the library but Workload (which it takes apart), EngineModel, and the hashes
+// that break ties and share requests out to routers.
 #pragma once
 
 #include <algorithm>
@@ -13,9 +14,11 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "kthena/base/engine_model.hpp"
+#include "kthena/base/random.hpp"
 #include "kthena/route/request.hpp"
 #include "kthena/sim/workload.hpp"
 
@@ -25,9 +28,11 @@ using Tokens = std::vector<long>;
 
 struct Row {
   std::int64_t arrival = -1;
+  std::int64_t admitted = -1;
   std::int64_t first = -1;
   std::int64_t end = -1;
   unsigned engine = 0;
+  unsigned router = 0;
   unsigned hit = 0;
   friend bool operator==(const Row&, const Row&) = default;
 };
@@ -39,6 +44,7 @@ struct Request {
   std::size_t prompt = 0;
   std::size_t answer = 0;  // tokens wanted
   std::size_t computed = 0;
+  long adapter = -1;
   std::vector<int> blocks;
   bool prefilling = true;
   bool admitted_before = false;
@@ -60,11 +66,13 @@ class Engine {
   bool busy = false;
   std::vector<Row>* rows = nullptr;
   std::uint64_t steps = 0, preemptions = 0, admissions = 0, computed = 0, hits = 0, lost = 0, chunks = 0;
+  std::uint64_t adapter_loads = 0, passed = 0;
   std::size_t peak = 0;
-  std::vector<std::int64_t> ttft, tpot;  // ns, one per token since the last poll
+  std::vector<std::int64_t> ttft, tpot;  // ns, one per token
 
-  std::int64_t schedule() {
+  std::int64_t schedule(std::int64_t now) {
     busy = true;
+    std::uint64_t loads = 0;
     std::size_t budget = model_.max_batched_tokens;
     bool preempted = false;
     for (Request* r : running) r->scheduled = 0;
@@ -90,8 +98,17 @@ class Engine {
       allocate(*r, n);
       budget -= n;
     }
-    while (!preempted && !waiting.empty() && budget > 0 && running.size() < model_.max_running) {
-      Request* r = waiting.front();
+    for (std::size_t at = 0; !preempted && at < waiting.size() && budget > 0 && running.size() < model_.max_running;) {
+      Request* r = waiting[at];
+      std::set<long> batch;
+      for (const Request* other : running)
+        if (other->adapter >= 0) batch.insert(other->adapter);
+      if (r->adapter >= 0 && model_.max_adapters > 0 && batch.count(r->adapter) == 0 &&
+          batch.size() == model_.max_adapters) {
+        ++at;
+        ++passed;
+        continue;
+      }
       std::vector<int> found;
       while ((found.size() + 1) * size_ <= r->tokens.size() - 1) {
         const auto hit = cached_.find(name(*r, found.size() + 1));
@@ -103,14 +120,25 @@ class Engine {
       const auto idle = static_cast<std::size_t>(std::count_if(
           found.begin(), found.end(), [&](int b) { return references_[static_cast<std::size_t>(b)] == 0; }));
       if (ceil_blocks(r->tokens.size()) - found.size() + idle > free_.size()) break;
-      waiting.pop_front();
+      waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(at));
       running.push_back(r);
+      if (r->adapter >= 0 && used_.count(r->adapter) == 0) {
+        ++loads;
+        if (model_.max_adapters > 0 && used_.size() == model_.max_adapters) {
+          std::vector<std::pair<std::uint64_t, long>> idle_adapters;  // last step, number
+          for (const auto& [adapter, step] : used_)
+            if (batch.count(adapter) == 0) idle_adapters.emplace_back(step, adapter);
+          used_.erase(std::min_element(idle_adapters.begin(), idle_adapters.end())->second);
+        }
+        used_[r->adapter] = steps;
+      }
       for (const int b : found) {
         if (references_[static_cast<std::size_t>(b)]++ == 0) free_.erase(std::find(free_.begin(), free_.end(), b));
       }
       r->blocks = found;
       r->computed = cached;
       if (!r->admitted_before) (*rows)[r->row].hit = static_cast<unsigned>(cached);
+      if (!r->admitted_before) (*rows)[r->row].admitted = now;
       r->admitted_before = true;
       ++admissions;
       hits += cached;
@@ -119,6 +147,10 @@ class Engine {
       budget -= n;
     }
     peak = std::max(peak, references_.size() - free_.size());
+
+    for (const Request* r : running)
+      if (r->adapter >= 0) used_[r->adapter] = steps;
+    adapter_loads += loads;
 
     double tokens = 0, pairs = 0, context = 0, sequences = 0;
     for (const Request* r : running) {
@@ -137,6 +169,7 @@ class Engine {
     t += model_.c_prefill_s * (pairs * 0.5);
     t += model_.c_context_s * context;
     t += model_.c_sequence_s * sequences;
+    t += model_.adapter_load_s * static_cast<double>(loads);
     return static_cast<std::int64_t>(t * 1e9 + 0.5);
   }
 
@@ -210,6 +243,7 @@ class Engine {
   std::vector<std::optional<Tokens>> names_;
   std::deque<int> free_;
   std::map<Tokens, std::vector<int>> cached_;  // oldest copy first
+  std::map<long, std::uint64_t> used_;         // adapters that are loaded, with the last step they ran in
 };
 
 /// What a router reads of one engine; means in seconds.
@@ -227,7 +261,7 @@ struct Poll {
 struct Fleet {
   std::vector<Engine> engines;
   std::vector<Row> rows;
-  std::vector<Poll> polls;
+  std::vector<std::vector<Poll>> polls;  // of each router
 };
 
 enum class Routing { kRoundRobin, kLeastRequest, kGpuUsage, kLeastLatency, kLeastRequestPrefix };
@@ -241,6 +275,8 @@ struct Setup {
   std::int64_t poll_interval = 0;
   Routing routing = Routing::kRoundRobin;
   std::uint64_t seed = 1;
+  std::vector<kthena::EngineModel> models{};  // of each engine; none: all have `model`
+  unsigned routers = 1;
 };
 
 /// Kthena's plugins of 2025-09, as its Go code reads.
@@ -250,6 +286,7 @@ class Router {
       : metrics(replicas), routing_(routing), seed_(seed), told_(replicas) {}
 
   std::vector<Metrics> metrics;
+  std::uint64_t given = 0;  // requests
 
   [[nodiscard]] unsigned choose(std::uint64_t row, const Tokens& prompt) const {
     const auto replicas = static_cast<unsigned>(metrics.size());
@@ -325,23 +362,36 @@ class Router {
   std::vector<std::set<Tokens>> told_;
 };
 
-/// Token number: segment and place in it.
+inline long adapter_of(const kthena::sim::Workload& workload, std::size_t i) {
+  if (workload.adapter_ids.empty() || workload.adapter_ids[i] == kthena::sim::kNoAdapter) return -1;
+  return static_cast<long>(workload.adapter_ids[i]);
+}
+
+/// Token number: segment, place in it, and who the prompt is for.
 inline Tokens prompt_of(const kthena::sim::Workload& workload, std::size_t i) {
   Tokens tokens;
   for (std::size_t s = workload.segment_offsets[i]; s < workload.segment_offsets[i + 1]; ++s)
     for (std::uint32_t t = 0; t < workload.segment_tokens[s]; ++t)
-      tokens.push_back(static_cast<long>(workload.segment_ids[s]) * 100'000 + static_cast<long>(t));
+      tokens.push_back(static_cast<long>(workload.segment_ids[s]) * 100'000 + static_cast<long>(t) +
+                       (adapter_of(workload, i) + 1) * 10'000'000'000);
   return tokens;
 }
 
 inline Fleet run(const Setup& setup) {
+  const auto replicas = setup.models.empty() ? setup.replicas : static_cast<unsigned>(setup.models.size());
   const kthena::sim::Workload& workload = setup.workload;
   const std::size_t n = workload.size();
   Fleet fleet;
   fleet.rows.resize(n * setup.runs);
-  for (unsigned e = 0; e < setup.replicas; ++e) fleet.engines.emplace_back(setup.model).rows = &fleet.rows;
+  for (unsigned e = 0; e < replicas; ++e)
+    fleet.engines.emplace_back(setup.models.empty() ? setup.model : setup.models[e]).rows = &fleet.rows;
   std::vector<Request> requests(n * setup.runs);
-  Router router(setup.routing, setup.replicas, setup.seed);
+  std::vector<Router> routers(setup.routers, Router(setup.routing, replicas, setup.seed));
+  fleet.polls.resize(setup.routers);
+  struct Read {
+    std::size_t ttft = 0, tpot = 0;
+  };
+  std::vector<std::vector<Read>> read(setup.routers, std::vector<Read>(replicas));
 
   struct Event {
     std::int64_t at;
@@ -356,14 +406,16 @@ inline Fleet run(const Setup& setup) {
 
   std::size_t run = 0, arrived = 0, sent = 0, answered = 0;
   std::function<void(unsigned)> step;
-  std::function<void()> send, arrive, start_run, poll;
+  std::function<void()> send, arrive, start_run;
+  std::function<void(unsigned)> poll;
   std::int64_t started = 0;
   bool over = false;
   step = [&](unsigned e) {
-    later(now + fleet.engines[e].schedule(), [&, e] {
+    later(now + fleet.engines[e].schedule(now), [&, e] {
       const std::vector<Request*> ended = fleet.engines[e].finish_step(now);
       for (std::size_t k = 0; k < ended.size(); ++k)
         later(now, [&, e, row = ended[k]->row] {
+          Router& router = routers[fleet.rows[row].router];
           router.metrics[e].in_flight -= 1;
           router.answered(e, prompt_of(workload, row % n));
           if (++answered < n) {
@@ -387,7 +439,12 @@ inline Fleet run(const Setup& setup) {
       r.prompt = r.tokens.size();
       r.answer = workload.output_tokens[sent];
       r.token_at = now;
-      const unsigned e = router.choose(row, r.tokens);
+      r.adapter = adapter_of(workload, sent);
+      const auto chosen =
+          setup.routers == 1 ? 0 : kthena::scale_to(kthena::random_u64(setup.seed, 4, row), setup.routers);
+      Router& router = routers[chosen];
+      fleet.rows[row].router = static_cast<unsigned>(chosen);
+      const unsigned e = router.choose(router.given++, r.tokens);
       router.metrics[e].in_flight += 1;
       fleet.rows[row].arrival = now;
       fleet.rows[row].engine = e;
@@ -405,27 +462,27 @@ inline Fleet run(const Setup& setup) {
     started = now;
     later(now + workload.arrival_ns[0], arrive);
   };
-  poll = [&] {
-    const auto mean_s = [](std::vector<std::int64_t>& samples) {
+  poll = [&](unsigned r) {
+    Router& router = routers[r];
+    const auto mean_s = [](const std::vector<std::int64_t>& samples, std::size_t& from) {
       std::int64_t sum = 0;
-      for (const std::int64_t sample : samples) sum += sample;
-      const double mean = samples.empty() ? 0 : static_cast<double>(sum) / 1e9 / static_cast<double>(samples.size());
-      samples.clear();
-      return mean;
+      const std::size_t count = samples.size() - from;
+      for (; from < samples.size(); ++from) sum += samples[from];
+      return count == 0 ? 0 : static_cast<double>(sum) / 1e9 / static_cast<double>(count);
     };
-    for (unsigned e = 0; e < setup.replicas; ++e) {
+    for (unsigned e = 0; e < replicas; ++e) {
       Engine& engine = fleet.engines[e];
       Metrics& seen = router.metrics[e];
       seen.running = static_cast<double>(engine.running.size());
       seen.waiting = static_cast<double>(engine.waiting.size());
       seen.kv_usage = static_cast<double>(engine.referenced()) / static_cast<double>(engine.blocks());
-      seen.ttft = mean_s(engine.ttft);
-      seen.tpot = mean_s(engine.tpot);
+      seen.ttft = mean_s(engine.ttft, read[r][e].ttft);
+      seen.tpot = mean_s(engine.tpot, read[r][e].tpot);
     }
-    fleet.polls.push_back({now, router.metrics});
-    later(now + setup.poll_interval, poll);
+    fleet.polls[r].push_back({now, router.metrics});
+    later(now + setup.poll_interval, [&, r] { poll(r); });
   };
-  later(0, poll);
+  for (unsigned r = 0; r < setup.routers; ++r) later(setup.poll_interval * r / setup.routers, [&, r] { poll(r); });
   later(0, start_run);
   while (!over) {
     const Event event = queue.top();

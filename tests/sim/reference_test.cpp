@@ -80,14 +80,16 @@ Case random_case(std::uint64_t seed) {
 struct Seen {
   std::uint64_t preemptions = 0, chunks = 0, hits = 0, steps = 0;
   std::uint64_t polls = 0, waiting = 0, latencies = 0, silences = 0;
+  std::uint64_t adapter_loads = 0, passed = 0;
 };
 
 /// What the router knows after a poll is what the reference read then.
-void compare_poll(const sim::Simulation& simulation, const reference::Fleet& expected, Seen& seen) {
-  const sim::RouterView known = simulation.router();
-  INFO("poll " << known.polls << " at " << simulation.now() << " ns");
-  REQUIRE(known.polls <= expected.polls.size());
-  const reference::Poll& poll = expected.polls[known.polls - 1];
+void compare_poll(const sim::Simulation& simulation, std::uint32_t router, const reference::Fleet& expected,
+                  Seen& seen) {
+  const sim::RouterView known = simulation.router(router);
+  INFO("poll " << known.polls << " of router " << router << " at " << simulation.now() << " ns");
+  REQUIRE(known.polls <= expected.polls[router].size());
+  const reference::Poll& poll = expected.polls[router][known.polls - 1];
   REQUIRE(simulation.now() == poll.at);
   REQUIRE(known.running.size() == poll.engines.size());
   for (std::size_t e = 0; e < poll.engines.size(); ++e) {
@@ -109,6 +111,8 @@ void compare_poll(const sim::Simulation& simulation, const reference::Fleet& exp
 void compare(const Case& c, Seen& seen, reference::Routing routing = reference::Routing::kRoundRobin) {
   INFO(c.text);
   const sim::Scenario& s = c.scenario;
+  std::vector<EngineModel> models;
+  for (const sim::EngineGroup& group : s.engine_groups) models.insert(models.end(), group.count, group.engine);
   const reference::Fleet expected = reference::run({.workload = s.workload,
                                                     .model = s.engine,
                                                     .replicas = s.replicas,
@@ -116,17 +120,21 @@ void compare(const Case& c, Seen& seen, reference::Routing routing = reference::
                                                     .runs = s.runs,
                                                     .poll_interval = s.poll_interval_ns,
                                                     .routing = routing,
-                                                    .seed = s.seed});
+                                                    .seed = s.seed,
+                                                    .models = models,
+                                                    .routers = s.routers});
   auto simulation = sim::Simulation::create(s);
   REQUIRE(simulation.status() == Status());
-  std::uint64_t polls = 0;
+  std::vector<std::uint64_t> polls(s.routers);
   while (!simulation->done()) {
     REQUIRE(simulation->advance(1) == 1);
-    if (simulation->router().polls == polls) continue;
-    ++polls;
-    compare_poll(*simulation, expected, seen);
+    for (std::uint32_t r = 0; r < s.routers; ++r) {
+      if (simulation->router(r).polls == polls[r]) continue;
+      ++polls[r];
+      compare_poll(*simulation, r, expected, seen);
+    }
   }
-  REQUIRE(polls == expected.polls.size());
+  for (std::uint32_t r = 0; r < s.routers; ++r) REQUIRE(polls[r] == expected.polls[r].size());
   const sim::RequestRows rows = simulation->rows();
   const sim::Report report = simulation->report();
 
@@ -135,7 +143,9 @@ void compare(const Case& c, Seen& seen, reference::Routing routing = reference::
     INFO("row " << i);
     const reference::Row& row = expected.rows[i];
     REQUIRE(rows.arrival_ns[i] == row.arrival);
+    REQUIRE(rows.router[i] == row.router);
     REQUIRE(rows.endpoint[i] == row.engine);
+    REQUIRE(rows.admitted_ns[i] == row.admitted);
     REQUIRE(rows.hit_tokens[i] == row.hit);
     REQUIRE(rows.first_token_ns[i] == row.first);
     REQUIRE(rows.end_ns[i] == row.end);
@@ -151,12 +161,15 @@ void compare(const Case& c, Seen& seen, reference::Routing routing = reference::
     CHECK(mine.hit_tokens == engine.hits);
     CHECK(mine.lost_tokens == engine.lost);
     CHECK(mine.peak_blocks == engine.peak);
+    CHECK(mine.adapter_loads == engine.adapter_loads);
     CHECK(mine.referenced_blocks == 0);
     CHECK(engine.referenced() == 0);
     seen.preemptions += engine.preemptions;
     seen.chunks += engine.chunks;
     seen.hits += engine.hits;
     seen.steps += engine.steps;
+    seen.adapter_loads += engine.adapter_loads;
+    seen.passed += engine.passed;
   }
 }
 
@@ -201,6 +214,54 @@ TEST_CASE("whole runs under load policies equal those of a naive router over a n
     CHECK(seen.latencies > 2'000);
     CHECK(seen.waiting > 1'000);
   }
+}
+
+TEST_CASE("adapters, mixed engines and several routers equal those of the naive fleet", "[sim][reference]") {
+  using reference::Routing;
+  const struct {
+    const char* preset;
+    Routing routing;
+  } policies[] = {
+      {"round-robin", Routing::kRoundRobin},
+      {"kthena-2025-09/least-request", Routing::kLeastRequest},
+      {"kthena-2025-09/least-latency", Routing::kLeastLatency},
+      {"kthena-2025-09/least-request+prefix", Routing::kLeastRequestPrefix},
+  };
+  Seen seen;
+  for (std::uint64_t seed = 4000; seed < 5200; ++seed) {
+    Case c = random_case(seed);
+    RandomStream random(seed, 79);
+    sim::Scenario& s = c.scenario;
+    s.seed = seed;
+    s.routers = static_cast<std::uint32_t>(1 + random.next_below(4));
+    if (random.next_below(4) > 0) {
+      const std::uint64_t adapters = 1 + random.next_below(6);
+      for (std::size_t i = 0; i < s.workload.size(); ++i)
+        s.workload.adapter_ids.push_back(
+            random.next_below(5) == 0 ? sim::kNoAdapter : static_cast<std::uint32_t>(random.next_below(adapters)));
+      s.engine.max_adapters = static_cast<std::uint32_t>(random.next_below(4));
+      s.engine.adapter_load_s = 1e-3 * static_cast<double>(random.next_below(20));
+    }
+    if (random.next_below(2) > 0) {
+      for (std::uint32_t g = 0; g < 3; ++g) {
+        sim::EngineGroup& group = s.engine_groups.emplace_back(
+            sim::EngineGroup{s.engine, static_cast<std::uint32_t>(1 + random.next_below(2))});
+        group.engine.t0_s *= 1 + g;
+        group.engine.kv_capacity_tokens += g * 7 * s.engine.block_tokens;
+        group.engine.max_running += g;
+        if (g == 2) group.engine.max_adapters = 1;
+      }
+    }
+    c.text += ", routers " + std::to_string(s.routers) + ", groups " + std::to_string(s.engine_groups.size()) +
+              ", max_adapters " + std::to_string(s.engine.max_adapters);
+    const auto& [preset, routing] = policies[seed % 4];
+    s.policy = route::preset(preset).value();
+    compare(c, seen, routing);
+  }
+  CHECK(seen.preemptions > 1000);
+  CHECK(seen.adapter_loads > 5000);
+  CHECK(seen.passed > 5000);
+  CHECK(seen.polls > 100'000);
 }
 
 TEST_CASE("answers of thousands of tokens in blocks of thousands", "[sim][reference]") {

@@ -4,7 +4,7 @@
 // scaling and cost policies later.
 //
 //   step time = t0 + max(t_mem, c_token * tokens) + c_prefill * sum over prefills of c * (k + c / 2)
-//                  + c_context * sum of decode contexts + c_sequence * sequences in the batch
+//                  + c_context * sum of decode contexts + c_sequence * sequences in the batch + adapter_load * adapters to load
 //
 // with c new tokens after k cached ones. Source of the form: Vidur (MLSys 2024) and the roofline of linear layers.
 #pragma once
@@ -28,6 +28,9 @@ struct EngineModel {
   std::uint64_t kv_capacity_tokens = 0;     ///< KV memory, tokens; at least one block
   std::uint32_t max_batched_tokens = 8192;  ///< token budget of one step, >= 1
   std::uint32_t max_running = 256;          ///< sequences at once, >= 1
+
+  std::uint32_t max_adapters = 0;  ///< different LoRA adapters in a batch, as many stay loaded; 0: no limit
+  double adapter_load_s = 0;       ///< to load an adapter that is not among those, seconds, >= 0
 
   friend bool operator==(const EngineModel&, const EngineModel&) = default;
 };

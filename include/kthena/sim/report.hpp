@@ -53,8 +53,9 @@ struct EngineReport {
   std::uint64_t computed_tokens = 0;
   std::uint64_t hit_tokens = 0;   ///< of all admissions
   std::uint64_t lost_tokens = 0;  ///< computed or hit, given up by preemption
-  double busy_s = 0;              ///< time in steps
-  double request_seconds = 0;     ///< integral over time of requests in the engine (Little's law)
+  std::uint64_t adapter_loads = 0;
+  double busy_s = 0;           ///< time in steps
+  double request_seconds = 0;  ///< integral over time of requests in the engine (Little's law)
   std::uint64_t capacity_blocks = 0;
   std::uint64_t peak_blocks = 0;        ///< most blocks referenced at once
   std::uint64_t referenced_blocks = 0;  ///< now; 0 when it is idle
@@ -89,6 +90,7 @@ struct Report {
   std::vector<EngineGroup> engine_groups;  ///< empty unless the scenario has groups
   std::uint32_t routers = 1;
   Assignment assignment = Assignment::kPolicy;
+  bool with_adapters = false;  ///< the workload has some
   bool with_waits = false;     ///< Scenario::report_waits
   std::uint64_t requests = 0;  ///< of one run
   std::vector<RunReport> runs;
