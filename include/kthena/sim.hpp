@@ -10,6 +10,7 @@
 #pragma once
 
 #include "kthena/sim/engines.hpp"
+#include "kthena/sim/knee.hpp"
 #include "kthena/sim/published.hpp"
 #include "kthena/sim/report.hpp"
 #include "kthena/sim/scenario.hpp"
