@@ -9,5 +9,6 @@
 #include "kthena/prefix/engine_hashes/sglang.hpp"
 #include "kthena/prefix/engine_hashes/vllm.hpp"
 #include "kthena/prefix/engine_hashes/xxh3_chain.hpp"
+#include "kthena/prefix/home_table.hpp"
 #include "kthena/prefix/index.hpp"
 #include "kthena/prefix/query.hpp"
