@@ -286,6 +286,19 @@ TEST_CASE("adapters are drawn by their odds, and share no prefixes", "[sim][work
   CHECK(sim::check(same).message() == "adapter_ids: not as many as arrivals");
 }
 
+TEST_CASE("documents of a fleet are refused for what no schema sees", "[sim][fleet]") {
+  const auto fault = [](const std::string& more) {
+    return manifest::parse_scenario(R"({"workload": {"poisson": {}}, "policy": "random", )" + more + "}")
+        .status()
+        .message();
+  };
+  CHECK(fault(R"("assignment": "partition")") == "assignment: partition needs a workload with groups");
+  CHECK(fault(R"("engine_groups": [])") == "engine_groups: must be an array with at least one group");
+  CHECK(fault(R"("engine_groups": [{"count": 4090}, {"engine": {"block_tokens": 64}, "count": 7}])") ==
+        "engine_groups[1].engine.block_tokens: 64 is not the 128 of engine_groups[0]; "
+        "engine_groups: 4097 engines are more than 4096");
+}
+
 TEST_CASE("a fleet's documents say what is not the default, and only that", "[sim][fleet]") {
   const std::string plain =
       R"({"workload": {"generated_shared_prefix": {"groups": 2, "requests_per_group": 3}}, "policy": "random"})";
