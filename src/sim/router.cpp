@@ -50,6 +50,8 @@ Result<std::vector<Router>> Router::create_all(const Scenario& scenario, const B
   for (std::uint32_t i = 0; i < scenario.routers; ++i) {
     Result<Router> router = create(scenario, chains, models, prompts);
     if (!router.ok()) return router.status();
+    // Their chances and ties are not each other's: the n-th requests of two routers must not go to the same engine.
+    if (i > 0) router->seed_ = combine64(scenario.seed, i);
     routers.push_back(std::move(router).value());
   }
   return routers;

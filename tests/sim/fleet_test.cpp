@@ -205,6 +205,10 @@ TEST_CASE("slots: a load policy with its own counts waits a tenth of random's ti
   CHECK(random.wait_s.mean > 0.1);
   CHECK(own.wait_s.mean < random.wait_s.mean / 10);
   CHECK(random.requests == 12'000);
+  // Chance is as good in four routers as in one: their choices are not the same ones.
+  sim::Scenario four = slots(route::preset("random").value(), 1);
+  four.routers = 4;
+  CHECK(finished(four).report().total.wait_s.mean < 1.5 * random.wait_s.mean);
 }
 
 TEST_CASE("lognormal answers have their mean and their spread", "[sim][workload]") {

@@ -386,7 +386,9 @@ inline Fleet run(const Setup& setup) {
   for (unsigned e = 0; e < replicas; ++e)
     fleet.engines.emplace_back(setup.models.empty() ? setup.model : setup.models[e]).rows = &fleet.rows;
   std::vector<Request> requests(n * setup.runs);
-  std::vector<Router> routers(setup.routers, Router(setup.routing, replicas, setup.seed));
+  std::vector<Router> routers;
+  for (unsigned r = 0; r < setup.routers; ++r)
+    routers.emplace_back(setup.routing, replicas, r == 0 ? setup.seed : kthena::combine64(setup.seed, r));
   fleet.polls.resize(setup.routers);
   struct Read {
     std::size_t ttft = 0, tpot = 0;

@@ -61,7 +61,7 @@ struct Scenario {
   std::vector<EngineGroup> engine_groups;
   route::PolicySpec policy;
   Client client;
-  /// Routers that do not know of each other: each has its policy, its counts of requests in flight, its prefix stores, and polls of its
+  /// Routers that do not know of each other: each has its policy, its seed, its counts of requests in flight, its prefix stores, and polls of its
   /// own, router i at i * poll_interval / routers after the first; until then it knows zeros. A request goes to the router that a hash
   /// of seed and number gives (its number over all runs). KV events reach all of them. Range 1..64. DEFAULT: 1.
   std::uint32_t routers = 1;
