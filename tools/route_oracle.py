@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import route_parts_oracle
+
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors" / "route"
 MASK = (1 << 64) - 1
@@ -343,7 +345,10 @@ def opinions(part: Part, case: Case, candidates: list[Endpoint]) -> list[Score]:
         return by_depth(case.prefix, candidates)
     if part.name == "random":
         return random_scores(case, candidates)
-    raise ValueError(f"unknown scorer {part.name}")
+    scores = route_parts_oracle.opinions(part, case, candidates, sys.modules[__name__])
+    if scores is None:
+        raise ValueError(f"unknown scorer {part.name}")
+    return scores
 
 
 # ---------------------------------------------------------------- reasons and totals

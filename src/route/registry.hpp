@@ -13,25 +13,44 @@
 #include <vector>
 
 #include "kthena/base/faults.hpp"
+#include "kthena/route/policies/active_request.hpp"
 #include "kthena/route/policies/best_score.hpp"
+#include "kthena/route/policies/context_length.hpp"
+#include "kthena/route/policies/dynamo_kv.hpp"
 #include "kthena/route/policies/explore.hpp"
 #include "kthena/route/policies/gpu_usage.hpp"
+#include "kthena/route/policies/kv_utilization.hpp"
 #include "kthena/route/policies/least_latency.hpp"
 #include "kthena/route/policies/least_request.hpp"
+#include "kthena/route/policies/lmetric.hpp"
+#include "kthena/route/policies/load_aware.hpp"
 #include "kthena/route/policies/lora_affinity.hpp"
+#include "kthena/route/policies/min_max.hpp"
+#include "kthena/route/policies/no_hit_lru.hpp"
 #include "kthena/route/policies/power_of_k.hpp"
 #include "kthena/route/policies/prefix_cache.hpp"
+#include "kthena/route/policies/prefix_ratio.hpp"
+#include "kthena/route/policies/prequal.hpp"
 #include "kthena/route/policies/random.hpp"
 #include "kthena/route/policies/round_robin.hpp"
+#include "kthena/route/policies/session.hpp"
+#include "kthena/route/policies/slo_headroom.hpp"
+#include "kthena/route/policies/smg_least_load.hpp"
 #include "kthena/route/policies/softmax.hpp"
+#include "kthena/route/policies/token_load.hpp"
+#include "kthena/route/policies/topology.hpp"
 #include "kthena/route/policies/weighted_random.hpp"
+#include "kthena/route/policies/work_seconds.hpp"
 #include "kthena/route/policy.hpp"
 
 namespace kthena::route {
 
 using AnyFilter = std::variant<LeastRequestFilter, LoraAffinity>;
 using AnyScorer =
-    std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache, KvCacheAware>;
+    std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache, KvCacheAware, Queue,
+                 Running, SignalRange, ActiveRequest, LoadAware, TokenLoad, OutstandingTokens, KvUtilization,
+                 SloHeadroom, Capability, PrefixRatio, PrefixTiers, CachedTokens, LoraAffinityScorer, SessionRendezvous,
+                 SessionRing, ContextLength, Topology, NoHitLru, LMetric, SmgLeastLoad, DynamoKv, Preble, Prequal>;
 using AnyPicker = std::variant<BestScore, RoundRobin, Softmax, WeightedRandom, PowerOfK, Explore>;
 
 namespace detail {

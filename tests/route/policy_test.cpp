@@ -64,7 +64,7 @@ TEST_CASE("options are known, in range and given once", "[route][policy]") {
 }
 
 TEST_CASE("names are those of their kind", "[route][policy]") {
-  CHECK(refusal(scored({"lora-affinity"})).find("scorers[0].name: unknown scorer \"lora-affinity\"; there are: ") == 0);
+  CHECK(refusal(scored({"best-score"})).find("scorers[0].name: unknown scorer \"best-score\"; there are: ") == 0);
   CHECK(refusal(scored({""})).find("scorers[0].name: unknown scorer \"\"") == 0);
   CHECK(refusal({"", {{"random"}}, {{"random"}}}).find("filters[0].name: unknown filter \"random\"") == 0);
   CHECK(refusal({"", {}, {{"random"}}, {"random"}}).find("picker.name: unknown picker \"random\"") == 0);

@@ -1,0 +1,110 @@
+// include/kthena/route/policies/work_seconds.hpp
+//
+// Capability and Preble's E2: work in seconds, by what each endpoint can compute in a second.
+//
+//   Use when   the fleet is mixed (prefill_tps and decode_tps differ). E2 where prefixes are shared as well.
+//   Cost       one or two passes over up to six columns and the depths; no state, no allocation.
+//   Source     capability: seconds of work = tokens / rate. E2: Preble (ICLR 2025): exploit the cached prefix when it is longer than the rest
+//              of the prompt, else explore by load + eviction + prefill.
+//   Known for  hanging on rates that are right; E2 counts every cached token that has to go as one that is computed again, where Preble
+//              keeps a window of hits to know how many are.
+#pragma once
+
+#include <array>
+
+#include "kthena/route/option.hpp"
+#include "kthena/route/policies/opinion.hpp"
+#include "kthena/route/policies/prompt.hpp"
+#include "kthena/route/scoring.hpp"
+
+namespace kthena::route {
+
+struct CapabilityOptions {
+  /// Which match says what is cached: 0 = Request::history first, 1 = Request::prefix first. DEFAULT: 1.
+  double match = detail::kPrefixFirst;
+};
+
+/// cost = (uncached_tokens + uncached of this request) / prefill_tps + (output_tokens + Request::output_tokens) / decode_tps seconds;
+/// opinion 100 / (1 + cost). An endpoint without both rates abstains; bookings never sampled count as 0.
+class Capability {
+ public:
+  static constexpr std::string_view kName = "capability";
+  using Options = CapabilityOptions;
+  static constexpr std::array kOptions = {Option<Options>{"match", 0, 1, &Options::match}};
+
+  explicit Capability(Options options = {}) : options_(options) {}
+
+  void score(const ScoreContext& context, std::span<double> out) const noexcept {
+    const detail::PromptMatch prompt(context, options_.match);
+    const double* prompts = context.column(Signal::kUncachedTokens).data();
+    const double* answers = context.column(Signal::kOutputTokens).data();
+    const double* prefill = context.column(Signal::kPrefillTps).data();
+    const double* decode = context.column(Signal::kDecodeTps).data();
+    const double output = context.request().output_tokens;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = (detail::known_or(prompts[i], 0) + prompt.uncached_tokens(i)) / prefill[i] +
+               (detail::known_or(answers[i], 0) + output) / decode[i];
+    }
+    detail::score_by_cost(out);
+  }
+
+ private:
+  Options options_;
+};
+
+struct PrebleOptions {
+  /// Rates where they were never sampled. Range [1e-3, 1e9]. DEFAULT: 15928 (llm-d's figure for a 32B model on two H100), 2000 (SMG).
+  double prefill_tps = 15928;
+  double decode_tps = 2000;
+  /// Which match is read: 0 = Request::history first, 1 = Request::prefix first. DEFAULT: 1.
+  double match = detail::kPrefixFirst;
+};
+
+/// load = uncached_tokens / prefill_tps + output_tokens / decode_tps; evict = max(0, held_blocks * tokens per block + new tokens -
+/// kv_capacity_tokens) / prefill_tps, 0 where either was never sampled; prefill = new tokens / prefill_tps. Where the longest cached prefix
+/// among the candidates is more than the rest of the prompt, those that hold it get 50 + 50 / (1 + load), the others 50 / (1 + load + evict
+/// + prefill). Else all get 100 / (1 + load + evict + prefill). Bookings never sampled count as 0.
+class Preble {
+ public:
+  static constexpr std::string_view kName = "preble";
+  using Options = PrebleOptions;
+  static constexpr std::array kOptions = {Option<Options>{"prefill_tps", 1e-3, 1e9, &Options::prefill_tps},
+                                          Option<Options>{"decode_tps", 1e-3, 1e9, &Options::decode_tps},
+                                          Option<Options>{"match", 0, 1, &Options::match}};
+
+  explicit Preble(Options options = {}) : options_(options) {}
+
+  void score(const ScoreContext& context, std::span<double> out) const noexcept {
+    const detail::PromptMatch prompt(context, options_.match);
+    const double* prompts = context.column(Signal::kUncachedTokens).data();
+    const double* answers = context.column(Signal::kOutputTokens).data();
+    const double* prefill_rates = context.column(Signal::kPrefillTps).data();
+    const double* decode_rates = context.column(Signal::kDecodeTps).data();
+    const double* held = context.column(Signal::kHeldBlocks).data();
+    const double* capacity = context.column(Signal::kKvCapacityTokens).data();
+    const double block = prompt.size().block_tokens;
+    double longest = 0;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const double depth = prompt.device(i);
+      longest = depth > longest ? depth : longest;
+    }
+    const bool exploit = longest * block > prompt.size().tokens - longest * block;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const double fresh = prompt.uncached_tokens(i);
+      const double prefill_tps = prefill_rates[i] > 0 ? prefill_rates[i] : options_.prefill_tps;
+      const double decode_tps = decode_rates[i] > 0 ? decode_rates[i] : options_.decode_tps;
+      const double load = detail::known_or(prompts[i], 0) / prefill_tps + detail::known_or(answers[i], 0) / decode_tps;
+      const double over = held[i] * block + fresh - capacity[i];
+      const double evict = over > 0 ? over / prefill_tps : 0;
+      const double cost = load + evict + fresh / prefill_tps;
+      const bool home = prompt.device(i) == longest;
+      const double exploited = home ? 50 + 50 / (1 + load) : 50 / (1 + cost);
+      out[i] = exploit ? exploited : 100 / (1 + cost);
+    }
+  }
+
+ private:
+  Options options_;
+};
+
+}  // namespace kthena::route
