@@ -153,11 +153,9 @@ void Simulation::State::handle(const detail::Event& event) {
     case kPoll:
       poll(event.subject());
       break;
-    case kKvEvents: {
-      const std::span<const std::uint32_t> batch = pipes[event.subject()].pop();
-      for (detail::Router& router : routers) router.apply(event.subject(), batch);
+    case kKvEvents:
+      apply_kv_events(event.subject());
       break;
-    }
     case kAnswer:
       answer(event.subject());
       break;
@@ -274,6 +272,11 @@ void Simulation::State::end_step(std::uint32_t engine) {
   }
   for (const std::uint32_t request : e.finished()) queue.push(now, kAnswer, request);
   if (!e.empty()) start_step(engine);
+}
+
+void Simulation::State::apply_kv_events(std::uint32_t engine) {
+  const std::span<const std::uint32_t> batch = pipes[engine].pop();
+  for (detail::Router& router : routers) router.apply(engine, batch);
 }
 
 // ---- the routers' polls

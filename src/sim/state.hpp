@@ -55,6 +55,7 @@ struct Simulation::State {
   void send(std::uint32_t request);
   /// False when nobody is eligible.
   bool dispatch(std::uint32_t router, Asked asked);
+  void apply_kv_events(std::uint32_t engine);
   void start_step(std::uint32_t engine);
   void end_step(std::uint32_t engine);
   void answer(std::uint32_t request);
@@ -68,7 +69,8 @@ struct Simulation::State {
 
   /// The router that a request goes to, by its row.
   [[nodiscard]] std::uint32_t router_of(std::uint64_t row_of) const noexcept {
-    if (scenario.routers == 1) return 0;
+    if (scenario.routers == 1) [[likely]]
+      return 0;
     return static_cast<std::uint32_t>(
         scale_to(random_u64(scenario.seed, detail::kRouterStream, row_of), scenario.routers));
   }

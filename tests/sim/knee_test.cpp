@@ -33,7 +33,7 @@ bool keeps_up_at(sim::Scenario scenario, double speed) {
   auto simulation = sim::Simulation::create(std::move(scenario));
   REQUIRE(simulation.status() == Status());
   while (!simulation->done()) simulation->advance(1'000'000);
-  return sim::keeps_up(*simulation, 0.02);
+  return sim::keeps_up(*simulation, sim::KneeOptions{}.growth);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct KneeOptions {
   double least = 0.01;      ///< no lower speed is tried; [0.01, most]
   double most = 1e6;        ///< no higher one; at most 1e6
   double precision = 0.01;  ///< how far the knee is below a speed that is too high, relative; [1e-6, 1]
-  double growth = 0.02;     ///< seconds of TTFT per second of arrivals that pass for keeping up; (0, 1]
+  double growth = 0.01;     ///< seconds of TTFT per second of arrivals that pass for keeping up; (0, 1]
 };
 
 enum class KneeOutcome : std::uint8_t {
