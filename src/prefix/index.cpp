@@ -94,6 +94,10 @@ std::string_view PrefixIndex::worker_name(WorkerId worker) const noexcept {
   return state_->in_use(worker) ? std::string_view(state_->workers[worker.value].name) : std::string_view();
 }
 
+std::size_t PrefixIndex::held_blocks(WorkerId worker) const noexcept {
+  return state_->in_use(worker) ? state_->workers[worker.value].memberships : 0;
+}
+
 Status PrefixIndex::remove_worker(WorkerId worker) {
   State& state = *state_;
   if (Status status = state.check(worker, KvTier::kDevice); !status.ok()) return status;

@@ -245,6 +245,17 @@ Result<SampleOutcome> LoadLedger::merge_sample(LedgerEndpoint endpoint, const Lo
   return SampleOutcome::kMerged;
 }
 
+std::optional<TicketInfo> LoadLedger::info(Ticket ticket) const noexcept {
+  if (ticket.generation == 0 || ticket.slot >= records_.size()) return std::nullopt;
+  const Record& record = records_[ticket.slot];
+  if (record.generation != ticket.generation) return std::nullopt;
+  return TicketInfo{{record.endpoint, endpoints_[record.endpoint].generation},
+                    record.booked_ns,
+                    {record.prompt_tokens, record.uncached_tokens, record.reserved_tokens},
+                    record.produced_tokens,
+                    record.prefilled};
+}
+
 LoadSums LoadLedger::own(LedgerEndpoint endpoint) const noexcept {
   const EndpointRecord* const found = find(endpoint);
   return found == nullptr ? LoadSums() : found->own;

@@ -111,6 +111,8 @@ class PrefixIndex {
   [[nodiscard]] WorkerId find_worker(std::string_view name) const noexcept;
   /// Empty for an id that is not in use. Valid until the worker is removed.
   [[nodiscard]] std::string_view worker_name(WorkerId worker) const noexcept;
+  /// Distinct blocks that it holds in any tier, expected ones included; 0 for an id that is not in use. Not while the writer writes.
+  [[nodiscard]] std::size_t held_blocks(WorkerId worker) const noexcept;
   /// Drops the worker and all it holds: no answer and no count has it any more. Costs O(its orphans); its blocks stay in memory until sweep()
   /// or, if that does not come, until add_worker() gives its id out again or the last worker goes. kNotFound if it is not in use.
   Status remove_worker(WorkerId worker);

@@ -28,6 +28,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -84,6 +85,15 @@ struct BookedRequest {
   std::int64_t prompt_tokens = 0;
   std::int64_t uncached_tokens = 0;  ///< of the prompt; at most prompt_tokens
   std::int64_t output_tokens = 0;    ///< reserved for the answer: the caller's guess or limit
+};
+
+/// A ticket in flight, as it stands.
+struct TicketInfo {
+  LedgerEndpoint endpoint;
+  Time booked_ns = 0;
+  BookedRequest request;
+  std::int64_t produced_tokens = 0;  ///< answer tokens, as progress() was told
+  bool prefilled = false;            ///< the first token came
 };
 
 enum class TicketOutcome : std::uint8_t {
@@ -192,6 +202,8 @@ class LoadLedger {
   /// value out of range, no sample time, or one after now_ns. kNotFound: no such endpoint. Nothing changes then.
   Result<SampleOutcome> merge_sample(LedgerEndpoint endpoint, const LoadSample& sample, Time now_ns);
 
+  /// Nullopt: it is not in flight (any more).
+  [[nodiscard]] std::optional<TicketInfo> info(Ticket ticket) const noexcept;
   [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_; }
   [[nodiscard]] const LedgerCounts& counts() const noexcept { return counts_; }
   /// The latest now_ns; kNever before the first call.
