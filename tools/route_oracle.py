@@ -18,7 +18,7 @@ import argparse
 import json
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Endpoint:
     models: list[str]
     waiting_models: list[str] = field(default_factory=list)
     place: dict[str, str] = field(default_factory=dict)  # by level; only those that are known
+    sampled: dict[str, int] = field(default_factory=dict)  # by signal; only times that are known
 
 
 @dataclass
@@ -84,6 +85,8 @@ class Policy:
     ranked_limit: int = 5
     combine: str = "sum"
     otherwise: list[Policy] = field(default_factory=list)
+    staleness: list[Json] = field(default_factory=list)
+    slow_start_s: float = 0.0
 
 
 @dataclass
@@ -138,6 +141,7 @@ SIGNALS = (
     "ready_at_s",
 )
 LEVELS = ("host", "rack", "zone", "region")
+NEVER = -(2**63)
 
 # A Go router reads 0 where nothing was scraped, so the presets that stand for one say so.
 LEAST_REQUEST = {"name": "least-request", "options": {"missing_requests": 0}}
@@ -161,9 +165,7 @@ def read_part(document: Json) -> Part:
     if isinstance(document, str):
         return Part(document)
     options = {name: float(value) for name, value in document.get("options", {}).items()}
-    return Part(
-        document["name"], float(document.get("weight", 1)), options, float(document.get("tolerance", 0))
-    )
+    return Part(document["name"], float(document.get("weight", 1)), options, float(document.get("tolerance", 0)))
 
 
 def read_policy(document: Json) -> Policy:
@@ -178,23 +180,31 @@ def read_policy(document: Json) -> Policy:
         document.get("ranked_limit", 5),
         document.get("combine") or "sum",
         [read_policy(stage) for stage in document.get("otherwise") or []],
+        document.get("staleness") or [],
+        float(document.get("slow_start_s") or 0),
     )
 
 
 def read_endpoint(document: Json) -> Endpoint:
     signals = {}
+    sampled = {}
     for name in SIGNALS:
         sample = document.get(name)
+        time = document.get("sampled_ns") or 0
         if isinstance(sample, dict):
+            time = sample.get("sampled_ns", time)
             sample = sample["value"]
         if sample is not None:
             signals[name] = float(sample)
+            if time != NEVER:
+                sampled[name] = time
     return Endpoint(
         document["id"],
         signals,
         document.get("models") or [],
         document.get("waiting_models") or [],
         read_place(document.get("place")),
+        sampled,
     )
 
 
@@ -246,6 +256,73 @@ def read_case(document: Json) -> Case:
         request.get("now_ns") or 0,
         request.get("seed") or 0,
     )
+
+
+# ---------------------------------------------------------------- staleness and slow start
+
+
+def corrected(rule: Json, endpoints: list[Endpoint], now_ns: int) -> tuple[list[Endpoint], set[str]]:
+    """The endpoints with one signal as a decision sees it, and the ids that the rule excludes."""
+    name = rule["signal"]
+    then = rule.get("then") or "keep"
+    fresh_ns, stale_ns = int(rule["fresh_s"] * 1e9), int(rule["stale_s"] * 1e9)
+    tau = rule.get("tau_s") or (rule["stale_s"] - rule["fresh_s"]) / 3
+
+    def age(endpoint: Endpoint) -> float:
+        return now_ns - endpoint.sampled[name] if name in endpoint.sampled else math.inf
+
+    known = [endpoint for endpoint in endpoints if name in endpoint.signals]
+    if not known:
+        return endpoints, set()
+    values = [endpoint.signals[name] for endpoint in known if age(endpoint) <= fresh_ns]
+    values = sorted(values or [endpoint.signals[name] for endpoint in known])
+    median = values[(len(values) - 1) // 2]
+    highest = max(endpoint.signals[name] for endpoint in known)
+    instead: dict[str, Score] = {"median": median, "busy": highest, "abstain": None}
+    excluded = set()
+    out = []
+    for endpoint in endpoints:
+        value = endpoint.signals.get(name)
+        if value is None:
+            value = instead[then] if then in ("median", "busy") else None
+        elif age(endpoint) > stale_ns:
+            value = instead.get(then, value)
+            if then == "exclude":
+                excluded.add(endpoint.id)
+        elif age(endpoint) > fresh_ns:
+            beyond_s = (age(endpoint) - fresh_ns) / 1e9
+            value = median + exp(-beyond_s / tau) * (value - median)
+        signals = {other: reading for other, reading in endpoint.signals.items() if other != name}
+        if value is not None:
+            signals[name] = value
+        out.append(replace(endpoint, signals=signals))
+    usable = any(age(endpoint) <= stale_ns for endpoint in known)
+    return out, excluded if usable else set()
+
+
+def seen(case: Case) -> tuple[list[Endpoint], list[Endpoint]]:
+    """All endpoints and those that may be candidates, after the rules of staleness."""
+    endpoints = case.endpoints
+    excluded: set[str] = set()
+    for rule in case.policy.staleness:
+        endpoints, more = corrected(rule, endpoints, case.now_ns)
+        excluded |= more
+    left = [endpoint for endpoint in endpoints if endpoint.id not in excluded]
+    return endpoints, left or endpoints
+
+
+def without_young(case: Case, candidates: list[Endpoint]) -> list[Endpoint]:
+    """Slow start: those that sit this request out are left out, unless that is everybody."""
+    ramp = case.policy.slow_start_s
+    if ramp == 0:
+        return candidates
+    stream = combine64(case.request_key, ascii_number("SlowStar"))
+
+    def stands(endpoint: Endpoint) -> bool:
+        age = case.now_ns / 1e9 - endpoint.signals.get("ready_at_s", -math.inf)
+        return age >= ramp or unit(mix64(stream ^ hash_id(endpoint.id))) < age / ramp
+
+    return [endpoint for endpoint in candidates if stands(endpoint)] or candidates
 
 
 # ---------------------------------------------------------------- filters and scorers
@@ -516,8 +593,10 @@ def decide(case: Case) -> tuple[Json, dict[str, dict[str, Score]]]:
     if not case.endpoints:
         return refused(reason("pool_empty"), 0), {}
     stages = [case.policy, *case.policy.otherwise]
+    endpoints, entered = seen(case)
+    case = replace(case, endpoints=endpoints)
     for number, stage in enumerate(stages):
-        candidates = case.endpoints
+        candidates = entered
         for position, part in enumerate(stage.filters):
             left = kept(part, case, candidates)
             if not left:
@@ -525,7 +604,7 @@ def decide(case: Case) -> tuple[Json, dict[str, dict[str, Score]]]:
                 break
             candidates = left
         else:
-            return decide_stage(stage, number, case, candidates)
+            return decide_stage(stage, number, case, without_young(case, candidates))
     return refused(why, len(stages) - 1), {}
 
 
@@ -534,9 +613,7 @@ def decide_stage(
 ) -> tuple[Json, dict[str, dict[str, Score]]]:
     ids = [endpoint.id for endpoint in candidates]
     said = [dict(zip(ids, opinions(part, case, candidates), strict=True)) for part in stage.scorers]
-    scores = {
-        id: {part.name: opinion[id] for part, opinion in zip(stage.scorers, said, strict=True)} for id in ids
-    }
+    scores = {id: {part.name: opinion[id] for part, opinion in zip(stage.scorers, said, strict=True)} for id in ids}
     totals = combined(stage, said, ids)
     order, margin, why = pick(stage, case, ids, totals)
     decision = {

@@ -25,3 +25,4 @@
 #include "kthena/route/presets.hpp"
 #include "kthena/route/request.hpp"
 #include "kthena/route/signal.hpp"
+#include "kthena/route/staleness.hpp"

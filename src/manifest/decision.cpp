@@ -30,12 +30,22 @@ OrderedJson decision_json(const route::Decision& decision, const route::PoolSnap
           {"stage", decision.stage}};
 }
 
+/// Who dropped an endpoint: a filter, or a rule of the policy by the name of its member.
+OrderedJson dropper_json(const Reason& reason, std::uint32_t filter, const std::vector<std::string>& filters) {
+  if (reason.code == ReasonCode::stale_signal) return "staleness";
+  if (reason.code == ReasonCode::slow_start) return "slow_start_s";
+  return filters[filter];
+}
+
+OrderedJson number_or_null(double value) { return route::is_missing(value) ? OrderedJson(nullptr) : OrderedJson(value); }
+
 OrderedJson candidate_json(const route::CandidateExplanation& candidate, const route::Explanation& explanation,
                            const route::PoolSnapshot& pool) {
-  OrderedJson json = {{"endpoint", pool.id(candidate.endpoint)}, {"rank", candidate.rank}, {"total", candidate.total}};
+  OrderedJson json = {{"endpoint", pool.id(candidate.endpoint)}, {"rank", candidate.rank}, {"total", candidate.total},
+                      {"tie_group", candidate.tie_group}};
   if (candidate.dropped.code != ReasonCode::none) {
     json["dropped"] = reason_json(candidate.dropped);
-    json["dropped_by"] = explanation.filters[candidate.dropped_by];
+    json["dropped_by"] = dropper_json(candidate.dropped, candidate.dropped_by, explanation.filters);
   } else {
     json["dropped"] = nullptr;
     json["dropped_by"] = nullptr;
@@ -50,6 +60,14 @@ OrderedJson candidate_json(const route::CandidateExplanation& candidate, const r
                              {"abstained", term.abstained}});
   }
   json["oldest_age_ns"] = candidate.oldest_age_ns;
+  json["oldest_signal"] =
+      candidate.oldest_signal ? OrderedJson(route::info(*candidate.oldest_signal).name) : OrderedJson(nullptr);
+  json["corrected"] = OrderedJson::array();
+  for (const route::CorrectedSignal& value : candidate.corrected) {
+    json["corrected"].push_back({{"signal", route::info(value.signal).name},
+                                 {"read", number_or_null(value.read)},
+                                 {"used", number_or_null(value.used)}});
+  }
   return json;
 }
 
@@ -59,9 +77,21 @@ OrderedJson earlier_json(const route::EarlierStage& stage, const route::PoolSnap
   for (const route::EarlierStage::Drop& drop : stage.drops) {
     json["dropped"].push_back({{"endpoint", pool.id(drop.endpoint)},
                                {"dropped", reason_json(drop.dropped)},
-                               {"dropped_by", stage.filters[drop.dropped_by]}});
+                               {"dropped_by", dropper_json(drop.dropped, drop.dropped_by, stage.filters)}});
   }
   return json;
+}
+
+OrderedJson runner_up_json(const route::Explanation& explanation, const route::PoolSnapshot& pool) {
+  const route::RunnerUp& runner_up = explanation.runner_up;
+  if (runner_up.endpoint == EndpointIndex{}) return nullptr;
+  OrderedJson flips = OrderedJson::array();
+  for (const route::RunnerUp::Flip& flip : runner_up.flips) {
+    flips.push_back({{"scorer", explanation.scorers[flip.scorer]},
+                     {"weight", flip.weight},
+                     {"when", flip.above ? "above" : "below"}});
+  }
+  return {{"endpoint", pool.id(runner_up.endpoint)}, {"flips", std::move(flips)}};
 }
 
 }  // namespace
@@ -81,6 +111,7 @@ std::string write_explanation(const route::Explanation& explanation, const route
   json["weights"] = explanation.weights;
   json["combine"] = route::combine_name(explanation.combine);
   json["picker"] = explanation.picker;
+  json["runner_up"] = runner_up_json(explanation, pool);
   json["candidates"] = OrderedJson::array();
   for (const route::CandidateExplanation& candidate : explanation.candidates)
     json["candidates"].push_back(candidate_json(candidate, explanation, pool));

@@ -1,6 +1,7 @@
 // src/manifest/policy.cpp
 //
 // The JSON form of a policy.
+#include <array>
 #include <limits>
 
 #include "kthena/route/presets.hpp"
@@ -70,15 +71,18 @@ OrderedJson part_json(const route::PartSpec& part, const char* kind) {
   return json;
 }
 
-route::Combine read_combine(const Json& json, const std::string& path, Faults& faults) {
-  const std::string given = read_string(json, "combine", path, route::kCombineNames[0], faults);
-  std::string names;
-  for (std::size_t i = 0; i < route::kCombineNames.size(); ++i) {
-    if (given == route::kCombineNames[i]) return static_cast<route::Combine>(i);
-    names += (names.empty() ? "" : ", ") + std::string(route::kCombineNames[i]);
+/// An enumerator by its name.
+template <class Enum, std::size_t N>
+Enum read_name(const Json& json, std::string_view member, const std::string& path,
+               const std::array<std::string_view, N>& names, Enum fallback, Faults& faults) {
+  const std::string given = read_string(json, member, path, names[static_cast<std::size_t>(fallback)], faults);
+  std::string known;
+  for (std::size_t i = 0; i < N; ++i) {
+    if (given == names[i]) return static_cast<Enum>(i);
+    known += (known.empty() ? "" : ", ") + std::string(names[i]);
   }
-  faults.add(member_path(path, "combine"), "unknown \"" + given + "\"; there are: " + names);
-  return route::Combine::kSum;
+  faults.add(member_path(path, member), "unknown \"" + given + "\"; there are: " + known);
+  return fallback;
 }
 
 /// What a policy and a stage have in common.
@@ -88,7 +92,7 @@ void read_stage(const Json& json, const std::string& path, route::PolicySpec& sp
   spec.scorers = read_parts(json, "scorers", path, faults);
   if (const Json* picker = find_member(json, "picker"))
     spec.picker = read_part(*picker, member_path(path, "picker"), faults);
-  spec.combine = read_combine(json, path, faults);
+  spec.combine = read_name(json, "combine", path, route::kCombineNames, spec.combine, faults);
 }
 
 std::vector<route::PolicySpec> read_stages(const Json& json, const std::string& path, Faults& faults) {
@@ -113,6 +117,31 @@ std::vector<route::PolicySpec> read_stages(const Json& json, const std::string& 
   return stages;
 }
 
+std::vector<route::StaleRule> read_staleness(const Json& json, const std::string& path, Faults& faults) {
+  std::vector<route::StaleRule> rules;
+  const Json* list = find_member(json, "staleness");
+  const std::string where = member_path(path, "staleness");
+  if (list == nullptr || !expect_array(*list, where, faults)) return rules;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const Json& given = (*list)[i];
+    const std::string at = element_path(where, i);
+    if (!expect_object(given, at, {"signal", "fresh_s", "stale_s", "then", "tau_s"}, faults)) continue;
+    for (const char* needed : {"signal", "fresh_s", "stale_s"})
+      if (find_member(given, needed) == nullptr) faults.add(member_path(at, needed), "is needed");
+    route::StaleRule rule;
+    const std::string signal = read_string(given, "signal", at, route::info(rule.signal).name, faults);
+    const auto known = route::find_signal(signal);
+    if (!known) faults.add(member_path(at, "signal"), "unknown \"" + signal + "\"");
+    rule.signal = known.value_or(rule.signal);
+    rule.fresh_s = read_number(given, "fresh_s", at, 0, faults);
+    rule.stale_s = read_number(given, "stale_s", at, rule.fresh_s, faults);
+    rule.then = read_name(given, "then", at, route::kStaleThenNames, rule.then, faults);
+    rule.tau_s = read_number(given, "tau_s", at, 0, faults);
+    rules.push_back(rule);
+  }
+  return rules;
+}
+
 void write_stage(const route::PolicySpec& spec, OrderedJson& json) {
   json["name"] = spec.name;
   json["filters"] = OrderedJson::array();
@@ -132,13 +161,16 @@ route::PolicySpec read_policy(const Json& json, const std::string& path, Faults&
     return read_preset(json["preset"], member_path(path, "preset"), faults);
   }
   route::PolicySpec spec;
-  if (!expect_object(json, path, {"name", "filters", "scorers", "picker", "ranked_limit", "combine", "otherwise"},
+  if (!expect_object(json, path, {"name", "filters", "scorers", "picker", "ranked_limit", "combine", "otherwise", "staleness",
+                      "slow_start_s"},
                      faults))
     return spec;
   read_stage(json, path, spec, faults);
   spec.ranked_limit = static_cast<std::uint32_t>(
       read_unsigned(json, "ranked_limit", path, spec.ranked_limit, std::numeric_limits<std::uint32_t>::max(), faults));
   spec.otherwise = read_stages(json, path, faults);
+  spec.staleness = read_staleness(json, path, faults);
+  spec.slow_start_s = read_number(json, "slow_start_s", path, 0, faults);
   append_faults(route::find_faults(spec), path, faults);
   return spec;
 }
@@ -158,6 +190,16 @@ std::string write_policy(const route::PolicySpec& spec) {
   json["ranked_limit"] = spec.ranked_limit;
   if (!spec.otherwise.empty()) json["otherwise"] = OrderedJson::array();
   for (const route::PolicySpec& stage : spec.otherwise) write_stage(stage, json["otherwise"].emplace_back());
+  if (!spec.staleness.empty()) json["staleness"] = OrderedJson::array();
+  for (const route::StaleRule& rule : spec.staleness) {
+    OrderedJson row = {{"signal", route::info(rule.signal).name},
+                       {"fresh_s", rule.fresh_s},
+                       {"stale_s", rule.stale_s},
+                       {"then", route::stale_then_name(rule.then)}};
+    if (rule.tau_s != 0) row["tau_s"] = rule.tau_s;
+    json["staleness"].push_back(std::move(row));
+  }
+  if (spec.slow_start_s != 0) json["slow_start_s"] = spec.slow_start_s;
   return write_json(json);
 }
 

@@ -3,6 +3,7 @@
 // Policy::explain: the same steps as decide, with what each part said kept.
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <string>
@@ -16,15 +17,55 @@
 namespace kthena::route {
 namespace {
 
-/// Age of the oldest sample of an endpoint; 0 when it has none or all are from the future.
-Duration oldest_age(const PoolView& view, std::size_t endpoint, Time now_ns) {
-  Time oldest = std::numeric_limits<Time>::max();
-  for (const Time* sampled : view.sampled)
-    if (sampled != nullptr && sampled[endpoint] != kNever) oldest = std::min(oldest, sampled[endpoint]);
-  if (oldest >= now_ns) return 0;
-  // Unsigned, for the difference of two times may exceed a Duration.
-  const std::uint64_t age = static_cast<std::uint64_t>(now_ns) - static_cast<std::uint64_t>(oldest);
-  return static_cast<Duration>(std::min<std::uint64_t>(age, std::numeric_limits<Duration>::max()));
+/// Age and name of the oldest sample of each endpoint.
+void tell_ages(const PoolView& view, Time now_ns, std::vector<CandidateExplanation>& candidates) {
+  std::vector<Time> oldest(view.size, std::numeric_limits<Time>::max());
+  for (std::size_t slot = 0; slot < kSignalCount; ++slot) {
+    const Time* sampled = view.sampled[slot];
+    for (std::size_t i = 0; sampled != nullptr && i < view.size; ++i) {
+      if (sampled[i] == kNever || sampled[i] >= oldest[i]) continue;
+      oldest[i] = sampled[i];
+      candidates[i].oldest_signal = static_cast<Signal>(slot);
+    }
+  }
+  for (std::size_t i = 0; i < view.size; ++i) {
+    if (oldest[i] >= now_ns) continue;
+    // Unsigned, for the difference of two times may exceed a Duration.
+    const std::uint64_t age = static_cast<std::uint64_t>(now_ns) - static_cast<std::uint64_t>(oldest[i]);
+    candidates[i].oldest_age_ns =
+        static_cast<Duration>(std::min<std::uint64_t>(age, std::numeric_limits<Duration>::max()));
+  }
+}
+
+/// What the rules of staleness changed.
+void tell_corrections(std::span<const StaleRule> rules, const PoolView& view, const PoolView& seen,
+                      std::vector<CandidateExplanation>& candidates) {
+  for (const StaleRule& rule : rules) {
+    const auto slot = static_cast<std::size_t>(rule.signal);
+    const double* read = view.values[slot];
+    const double* used = seen.values[slot];
+    if (read == used) continue;
+    for (std::size_t i = 0; i < view.size; ++i)
+      if (read[i] != used[i] && !(is_missing(read[i]) && is_missing(used[i])))
+        candidates[i].corrected.push_back({rule.signal, read[i], used[i]});
+  }
+}
+
+/// Endpoints that a rule excludes, by the first rule that does.
+void tell_excluded(std::span<const StaleRule> rules, const PoolView& view, const std::uint8_t* entry, Time now_ns,
+                   std::vector<CandidateExplanation>& candidates) {
+  if (entry == nullptr) return;
+  for (const StaleRule& rule : rules) {
+    if (rule.then != StaleThen::kExclude) continue;
+    const auto slot = static_cast<std::size_t>(rule.signal);
+    const Exclusion exclusion(make_age_rule(rule), view, now_ns);
+    for (std::size_t i = 0; i < view.size; ++i) {
+      if (candidates[i].dropped.code != ReasonCode::none || !exclusion.drops(i)) continue;
+      const Time sampled = view.sampled[slot] == nullptr ? kNever : view.sampled[slot][i];
+      candidates[i].dropped = {ReasonCode::stale_signal, static_cast<std::uint32_t>(slot), age_s(sampled, now_ns),
+                               rule.stale_s};
+    }
+  }
 }
 
 template <class Variant>
@@ -42,10 +83,11 @@ Reason why_dropped(const F& part, const PoolView& view, const Request& request, 
   }
 }
 
-/// Runs the filters of a stage; each endpoint that one drops gets its reason.
-void run_filters(const Stage& stage, const PoolView& view, const Request& request, DecisionRun& run,
-                 std::vector<CandidateExplanation>& candidates) {
-  std::vector<std::uint8_t> before(view.size, 1);
+/// Runs the filters of a stage and slow start; each endpoint that is dropped gets its reason.
+void run_filters(const Stage& stage, double slow_start_s, const PoolView& view, const Request& request,
+                 DecisionRun& run, std::vector<CandidateExplanation>& candidates) {
+  const std::span<const std::uint8_t> entry = run.kept();
+  std::vector<std::uint8_t> before(entry.begin(), entry.end());
   for (std::size_t f = 0; f < stage.filters.size() && run.left() > 0; ++f) {
     std::visit(
         [&](const auto& part) {
@@ -60,6 +102,15 @@ void run_filters(const Stage& stage, const PoolView& view, const Request& reques
         },
         stage.filters[f]);
   }
+  if (!(slow_start_s > 0) || run.left() == 0) return;
+  run.sit_out(slow_start_s);
+  const std::span<const std::uint8_t> kept = run.kept();
+  for (std::size_t i = 0; i < view.size; ++i) {
+    if (before[i] == kept[i]) continue;
+    const double age = static_cast<double>(request.now_ns) / 1e9 -
+                       view.values[static_cast<std::size_t>(Signal::kReadyAtS)][i];
+    candidates[i].dropped = {ReasonCode::slow_start, 0, age, slow_start_s};
+  }
 }
 
 /// Moves what the filters said out of the candidates, which the next stage begins with.
@@ -71,6 +122,7 @@ EarlierStage take_earlier(const Stage& stage, const PolicySpec& spec, const Reas
   for (const AnyFilter& filter : stage.filters) out.filters.push_back(name_of(filter));
   for (CandidateExplanation& candidate : candidates) {
     out.drops.push_back({candidate.endpoint, candidate.dropped, candidate.dropped_by});
+    if (candidate.dropped.code == ReasonCode::stale_signal) continue;
     candidate.dropped = {};
     candidate.dropped_by = 0;
   }
@@ -117,23 +169,57 @@ void rank(const DecisionRun& run, const Decision& decision, std::vector<Candidat
   for (const std::uint32_t i : rest) candidates[run.context().endpoint(i).value].rank = ++rank;
 }
 
+void tell_totals(const DecisionRun& run, std::vector<CandidateExplanation>& candidates) {
+  std::vector<double> totals(run.totals().begin(), run.totals().end());
+  for (std::size_t i = 0; i < totals.size(); ++i) candidates[run.context().endpoint(i).value].total = totals[i];
+  std::sort(totals.begin(), totals.end(), std::greater<>());
+  totals.erase(std::unique(totals.begin(), totals.end()), totals.end());
+  for (CandidateExplanation& candidate : candidates) {
+    if (candidate.rank == 0) continue;
+    const auto at = std::lower_bound(totals.begin(), totals.end(), candidate.total, std::greater<>());
+    candidate.tie_group = static_cast<std::uint32_t>(at - totals.begin()) + 1;
+  }
+}
+
+RunnerUp find_runner_up(const Explanation& out) {
+  RunnerUp runner_up;
+  const ReasonCode code = out.decision.reason.code;
+  if (code != ReasonCode::best_score && code != ReasonCode::tie_broken && code != ReasonCode::best_of_sample)
+    return runner_up;
+  const auto second = std::find_if(out.candidates.begin(), out.candidates.end(),
+                                   [](const CandidateExplanation& candidate) { return candidate.rank == 2; });
+  if (second == out.candidates.end()) return runner_up;
+  runner_up.endpoint = second->endpoint;
+  if (out.combine != Combine::kSum) return runner_up;
+  const CandidateExplanation& first = out.candidates[out.decision.endpoint.value];
+  for (std::size_t s = 0; s < out.weights.size(); ++s) {
+    const double ahead = first.terms[s].score - second->terms[s].score;
+    if (ahead == 0) continue;
+    const double weight = out.weights[s] - (first.total - second->total) / ahead;
+    if (weight >= 0 && weight <= 1e9) runner_up.flips.push_back({static_cast<std::uint32_t>(s), weight, ahead < 0});
+  }
+  return runner_up;
+}
+
 }  // namespace
 
 Explanation Policy::explain(const PoolView& view, const Request& request) const {
   Explanation out;
   out.candidates.resize(view.size);
-  for (std::size_t i = 0; i < view.size; ++i) {
-    out.candidates[i].endpoint = {static_cast<std::uint32_t>(i)};
-    out.candidates[i].oldest_age_ns = oldest_age(view, i, request.now_ns);
-  }
+  for (std::size_t i = 0; i < view.size; ++i) out.candidates[i].endpoint = {static_cast<std::uint32_t>(i)};
+  tell_ages(view, request.now_ns, out.candidates);
 
   Workspace workspace;
-  DecisionRun run(view, request, workspace);
+  const Correction correction(parts_->rules, view, request.now_ns, workspace);
+  const PoolView& seen = correction.view();
+  tell_corrections(parts_->spec.staleness, view, seen, out.candidates);
+  tell_excluded(parts_->spec.staleness, view, correction.entry(), request.now_ns, out.candidates);
+  DecisionRun run(seen, request, workspace, correction.entry());
   std::size_t number = 0;
   bool scoring = false;
   for (;; ++number) {
     const Stage& stage = parts_->stages[number];
-    run_filters(stage, view, request, run, out.candidates);
+    run_filters(stage, parts_->spec.slow_start_s, seen, request, run, out.candidates);
     scoring = run.start_scoring(stage.combine);
     if (scoring || view.size == 0 || number + 1 == parts_->stages.size()) break;
     const PolicySpec& spec = number == 0 ? parts_->spec : parts_->spec.otherwise[number - 1];
@@ -155,9 +241,9 @@ Explanation Policy::explain(const PoolView& view, const Request& request) const 
   out.decision.stage = static_cast<std::uint32_t>(number);
   if (!scoring) return out;
 
-  const std::span<const double> totals = run.totals();
-  for (std::size_t i = 0; i < totals.size(); ++i) out.candidates[run.context().endpoint(i).value].total = totals[i];
   rank(run, out.decision, out.candidates);
+  tell_totals(run, out.candidates);
+  out.runner_up = find_runner_up(out);
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "correction.hpp"
 #include "kthena/route/decision_run.hpp"
 #include "registry.hpp"
 
@@ -26,6 +27,7 @@ struct Stage {
 struct Policy::Parts {
   PolicySpec spec;
   std::vector<Stage> stages;  ///< at least one
+  std::vector<AgeRule> rules;
 };
 
 /// After DecisionRun::ask(): what the opinion does to the totals.

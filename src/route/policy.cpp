@@ -16,6 +16,7 @@ namespace kthena::route {
 namespace {
 
 constexpr double kMaxWeight = 1e9;
+constexpr double kMaxSeconds = 1e9;
 
 template <class Parts>
 void check_repeats(const Parts& parts, const std::string& path, Faults& faults) {
@@ -114,6 +115,26 @@ Stage build_stage(const PolicySpec& spec, const std::string& path, Faults& fault
   return stage;
 }
 
+bool in_seconds(double value, double least) { return value >= least && value <= kMaxSeconds; }
+
+void check_staleness(const std::vector<StaleRule>& rules, Faults& faults) {
+  std::set<Signal> seen;
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const StaleRule& rule = rules[i];
+    const std::string path = "staleness[" + std::to_string(i) + "].";
+    if (static_cast<std::size_t>(rule.signal) >= kSignalCount) {
+      faults.add(path + "signal", "unknown");
+    } else if (!seen.insert(rule.signal).second) {
+      faults.add(path + "signal", "\"" + std::string(info(rule.signal).name) + "\" is there twice");
+    }
+    const bool fresh = in_seconds(rule.fresh_s, 0);
+    if (!fresh) faults.add(path + "fresh_s", "must be a number in [0, 1e9]");
+    if (!in_seconds(rule.stale_s, fresh ? rule.fresh_s : 0)) faults.add(path + "stale_s", "must be a number in [fresh_s, 1e9]");
+    if (static_cast<std::size_t>(rule.then) >= kStaleThenNames.size()) faults.add(path + "then", "unknown");
+    if (!in_seconds(rule.tau_s, 0)) faults.add(path + "tau_s", "must be a number in [0, 1e9]");
+  }
+}
+
 }  // namespace
 
 Status check_request(const PoolView& view, const Request& request) {
@@ -135,7 +156,13 @@ std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, Fault
     parts->stages.push_back(build_stage(stage, path, faults));
     if (stage.ranked_limit != PolicySpec().ranked_limit) faults.add(path + "ranked_limit", kNotOfAStage);
     if (!stage.otherwise.empty()) faults.add(path + "otherwise", "a stage has no stages of its own");
+    if (!stage.staleness.empty()) faults.add(path + "staleness", kNotOfAStage);
+    if (stage.slow_start_s != 0) faults.add(path + "slow_start_s", kNotOfAStage);
   }
+  check_staleness(spec.staleness, faults);
+  if (!in_seconds(spec.slow_start_s, 0)) faults.add("slow_start_s", "must be a number in [0, 1e9]");
+  if (!faults.empty()) return parts;
+  for (const StaleRule& rule : spec.staleness) parts->rules.push_back(make_age_rule(rule));
   return parts;
 }
 
@@ -155,16 +182,26 @@ Result<Policy> Policy::create(const PolicySpec& spec) {
 const PolicySpec& Policy::spec() const noexcept { return parts_->spec; }
 
 Decision Policy::decide(const PoolView& view, const Request& request, Workspace& workspace) const {
-  DecisionRun run(view, request, workspace);
+  if (parts_->rules.empty()) {
+    DecisionRun run(view, request, workspace);
+    return decide_in_stages(run, view.size);
+  }
+  const Correction correction(parts_->rules, view, request.now_ns, workspace);
+  DecisionRun run(correction.view(), request, workspace, correction.entry());
+  return decide_in_stages(run, view.size);
+}
+
+Decision Policy::decide_in_stages(DecisionRun& run, std::size_t size) const {
   for (std::size_t number = 0;; ++number) {
     const Stage& stage = parts_->stages[number];
     for (const AnyFilter& filter : stage.filters) std::visit([&](const auto& part) { run.filter(part); }, filter);
+    if (parts_->spec.slow_start_s > 0) run.sit_out(parts_->spec.slow_start_s);
     if (run.start_scoring(stage.combine)) {
       for (const WeightedScorer& scorer : stage.scorers) {
         std::visit([&](const auto& part) { run.ask(part); }, scorer.scorer);
         combine_opinions(run, stage.combine, scorer);
       }
-    } else if (number + 1 < parts_->stages.size() && view.size > 0) {
+    } else if (number + 1 < parts_->stages.size() && size > 0) {
       run.restart();
       continue;
     }

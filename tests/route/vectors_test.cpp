@@ -78,21 +78,38 @@ PoolSnapshot build_pool(const Json& json) {
 PartSpec build_part(const Json& json) {
   if (json.is_string()) return {json.get<std::string>()};
   PartSpec part{json.at("name"), json.value("weight", 1.0)};
+  part.tolerance = json.value("tolerance", 0.0);
   if (json.contains("options"))
     for (const auto& [name, value] : json.at("options").items()) part.options.push_back({name, value.get<double>()});
   return part;
 }
 
-Policy build_policy(const Json& json) {
-  if (json.is_string()) return preset_policy(json.get<std::string>());
-  if (json.contains("preset")) return preset_policy(json.at("preset").get<std::string>());
+template <class Enum, std::size_t N>
+Enum build_enum(const Json& json, const char* name, const std::array<std::string_view, N>& names) {
+  const auto given = member(json, name, std::string(names[0]));
+  return static_cast<Enum>(std::find(names.begin(), names.end(), given) - names.begin());
+}
+
+PolicySpec build_spec(const Json& json) {
+  if (json.is_string()) return preset(json.get<std::string>()).value();
+  if (json.contains("preset")) return preset(json.at("preset").get<std::string>()).value();
   PolicySpec spec;
   for (const Json& part : json.value("filters", Json::array())) spec.filters.push_back(build_part(part));
   for (const Json& part : json.value("scorers", Json::array())) spec.scorers.push_back(build_part(part));
   if (json.contains("picker")) spec.picker = build_part(json.at("picker"));
   spec.ranked_limit = json.value("ranked_limit", 5u);
-  return policy_of(spec);
+  spec.combine = build_enum<Combine>(json, "combine", kCombineNames);
+  for (const Json& stage : member(json, "otherwise", Json::array())) spec.otherwise.push_back(build_spec(stage));
+  for (const Json& rule : member(json, "staleness", Json::array())) {
+    spec.staleness.push_back({find_signal(rule.at("signal").get<std::string>()).value(), rule.at("fresh_s"),
+                              rule.at("stale_s"), build_enum<StaleThen>(rule, "then", kStaleThenNames),
+                              rule.value("tau_s", 0.0)});
+  }
+  spec.slow_start_s = json.value("slow_start_s", 0.0);
+  return spec;
 }
+
+Policy build_policy(const Json& json) { return policy_of(build_spec(json)); }
 
 OwnedRequest build_request(const Json& json, const PoolSnapshot& pool) {
   OwnedRequest request;

@@ -19,15 +19,19 @@ namespace kthena::route {
 
 class DecisionRun {
  public:
-  /// Grows the workspace if the pool is larger than any before; that is the only allocation.
-  DecisionRun(const PoolView& view, const Request& request, Workspace& workspace) : view_(view) {
+  /// Grows the workspace if the pool is larger than any before; that is the only allocation. `entry`, where given, says for each endpoint
+  /// whether it may be a candidate at all; at least one may.
+  DecisionRun(const PoolView& view, const Request& request, Workspace& workspace, const std::uint8_t* entry = nullptr)
+      : view_(view), entry_(entry) {
     workspace.reserve(view.size);
     context_.view_ = &view;
     context_.request_ = &request;
     context_.request_key_ = kthena::route::request_key(request);
     context_.workspace_ = &workspace;
     context_.size_ = view.size;
-    left_ = view.size;
+    entered_ = view.size;
+    if (entry_ != nullptr) entered_ = count(entry_);
+    left_ = entered_;
   }
   DecisionRun(const DecisionRun&) = delete;
   DecisionRun& operator=(const DecisionRun&) = delete;
@@ -36,12 +40,9 @@ class DecisionRun {
   template <Filter F>
   void filter(const F& part) noexcept {
     if (left_ == 0) return;
-    Workspace& workspace = *context_.workspace_;
-    const std::span<std::uint8_t> keep{workspace.keep_.data(), view_.size};
-    if (filters_ == 0) std::memset(keep.data(), 1, keep.size());
+    const std::span<std::uint8_t> keep = open_keep();
     part.filter(view_, *context_.request_, keep);
-    std::size_t left = 0;
-    for (const std::uint8_t k : keep) left += k;
+    const std::size_t left = count(keep.data());
     last_filter_ = filters_++;
     last_dropped_ = left_ - left;
     left_ = left;
@@ -49,11 +50,35 @@ class DecisionRun {
 
   /// Begins anew with all endpoints, after start_scoring() said that nobody is left.
   void restart() noexcept {
-    left_ = view_.size;
+    left_ = entered_;
+    keep_open_ = false;
     filters_ = 0;
     last_filter_ = 0;
     last_dropped_ = 0;
     context_.gathered_ = 0;
+  }
+
+  /// After the filters: endpoints that became ready less than `ramp_s` ago (Signal::kReadyAtS) are candidates with probability age / ramp_s,
+  /// by a seeded hash of request and endpoint id. Where that leaves nobody, all stay.
+  void sit_out(double ramp_s) noexcept {
+    const double* ready = view_.values[static_cast<std::size_t>(Signal::kReadyAtS)];
+    if (left_ < 2 || ready == nullptr) return;
+    const double now_s = static_cast<double>(context_.request_->now_ns) / 1e9;
+    bool young = false;
+    for (std::size_t i = 0; i < view_.size; ++i) young |= now_s - ready[i] < ramp_s;  // a missing one is not
+    if (!young) return;
+    const std::uint64_t stream = combine64(context_.request_key_, 0x536C6F7753746172);
+    const auto sits_out = [&](std::size_t i) {
+      const double age = now_s - ready[i];
+      return age < ramp_s && !(unit_interval(mix64(stream ^ view_.keys[i])) < age / ramp_s);
+    };
+    const std::span<std::uint8_t> keep = open_keep();
+    std::size_t out = 0;
+    for (std::size_t i = 0; i < keep.size(); ++i) out += keep[i] != 0 && sits_out(i) ? 1 : 0;
+    if (out == 0 || out == left_) return;
+    for (std::size_t i = 0; i < keep.size(); ++i)
+      if (keep[i] != 0 && sits_out(i)) keep[i] = 0;
+    left_ -= out;
   }
 
   /// Ends filtering. False when nobody is left: then only finish() or restart() may follow.
@@ -63,6 +88,7 @@ class DecisionRun {
     context_.all_ = left_ == view_.size;
     if (left_ == 0) return false;
     if (!context_.all_) {
+      (void)open_keep();
       std::uint32_t* out = workspace.candidates_.data();
       std::size_t count = 0;
       for (std::uint32_t i = 0; i < view_.size; ++i) {
@@ -144,10 +170,8 @@ class DecisionRun {
 
   /// Endpoints that are left, after the filters so far.
   [[nodiscard]] std::size_t left() const noexcept { return left_; }
-  /// By endpoint of the pool: whether it is left. Empty before the first filter: all are.
-  [[nodiscard]] std::span<const std::uint8_t> kept() const noexcept {
-    return {context_.workspace_->keep_.data(), filters_ == 0 ? 0 : view_.size};
-  }
+  /// By endpoint of the pool: whether it is left.
+  [[nodiscard]] std::span<const std::uint8_t> kept() noexcept { return open_keep(); }
 
   [[nodiscard]] const ScoreContext& context() const noexcept { return context_; }
   /// Opinions of the scorer that ran last, one per candidate.
@@ -157,6 +181,24 @@ class DecisionRun {
   [[nodiscard]] std::span<const double> totals() const noexcept { return {context_.workspace_->total_.data(), left_}; }
 
  private:
+  [[nodiscard]] std::size_t count(const std::uint8_t* keep) const noexcept {
+    std::size_t left = 0;
+    for (std::size_t i = 0; i < view_.size; ++i) left += keep[i];
+    return left;
+  }
+  std::span<std::uint8_t> open_keep() noexcept {
+    std::uint8_t* keep = context_.workspace_->keep_.data();
+    if (!keep_open_) {
+      if (entry_ == nullptr) {
+        std::memset(keep, 1, view_.size);
+      } else {
+        std::memcpy(keep, entry_, view_.size);
+      }
+      keep_open_ = true;
+    }
+    return {keep, view_.size};
+  }
+
   /// What product and tiers take for an opinion.
   static double bounded(double score) noexcept {
     const double floor = score > 0 ? score : 0;  // NaN and -infinity: 0
@@ -164,8 +206,11 @@ class DecisionRun {
   }
 
   const PoolView& view_;
+  const std::uint8_t* entry_;
   ScoreContext context_;
+  std::size_t entered_ = 0;
   std::size_t left_ = 0;
+  bool keep_open_ = false;
   std::uint32_t filters_ = 0;
   std::uint32_t last_filter_ = 0;
   std::size_t last_dropped_ = 0;

@@ -18,8 +18,11 @@
 #include "kthena/route/pool.hpp"
 #include "kthena/route/request.hpp"
 #include "kthena/route/scoring.hpp"
+#include "kthena/route/staleness.hpp"
 
 namespace kthena::route {
+
+class DecisionRun;
 
 /// A number given to a part, by name.
 struct OptionSpec {
@@ -48,6 +51,11 @@ struct PolicySpec {
   /// Stages that decide, in this order, where the filters of all before left nobody; the first stage is this spec itself. A stage has
   /// filters, scorers, a picker, a name and a way to combine; the rest is the policy's and stays at its default here.
   std::vector<PolicySpec> otherwise{};
+  /// What old readings are worth, one rule for a signal at most; none: as they were read.
+  std::vector<StaleRule> staleness{};
+  /// An endpoint that became ready (Signal::kReadyAtS) less than this ago is left out of so many requests that it stands for election in
+  /// age / slow_start_s of them; nobody is left out where nobody else is left. Seconds, 0..1e9; 0: no slow start.
+  double slow_start_s = 0;
   friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
 };
 
@@ -74,7 +82,7 @@ Status check_request(const PoolView& view, const Request& request);
 
 /// All that is wrong with a spec, by path: unknown or repeated names, weights that are negative, not finite or above 1e9, unknown,
 /// repeated or out-of-range options, ranked_limit out of range, no scorer for a picker that needs one, tolerances without tiers, stages
-/// that have what is the policy's. [any thread]
+/// that have what is the policy's, rules of staleness that repeat or whose ages are out of range or order. [any thread]
 Faults find_faults(const PolicySpec& spec);
 
 /// Immutable; copies share. decide and explain may run in many threads, each with its own Workspace.
@@ -100,6 +108,7 @@ class Policy {
  private:
   friend Faults find_faults(const PolicySpec& spec);
   struct Parts;
+  [[nodiscard]] Decision decide_in_stages(DecisionRun& run, std::size_t size) const;
   static std::shared_ptr<const Parts> build(const PolicySpec& spec, Faults& faults);
   explicit Policy(std::shared_ptr<const Parts> parts) noexcept : parts_(std::move(parts)) {}
   std::shared_ptr<const Parts> parts_;

@@ -32,6 +32,7 @@ class Workspace {
  private:
   friend class ScoreContext;
   friend class DecisionRun;
+  friend class Correction;  // of the library: the rules of staleness
 
   std::size_t capacity_ = 0;
   std::vector<std::uint8_t> keep_;
@@ -44,7 +45,13 @@ class Workspace {
   std::vector<double> score_;
   std::vector<double> total_;
   std::vector<double> scratch_;
+  std::array<std::vector<double>, kSignalCount> corrected_;  // columns of corrected_view_
+  PoolView corrected_view_;
+  std::vector<std::uint8_t> entry_;
 };
+
+/// [0, 1) from uniform bits, 53 of them.
+constexpr double unit_interval(std::uint64_t bits) noexcept { return static_cast<double>(bits >> 11) * 0x1p-53; }
 
 /// What scorers and pickers see: the candidates as dense columns 0..size(). When filters dropped nobody the columns are the pool's own.
 class ScoreContext {
@@ -165,6 +172,8 @@ inline void Workspace::reserve(std::size_t endpoints) {
   score_.resize(endpoints);
   total_.resize(endpoints);
   scratch_.resize(endpoints);
+  for (auto& column : corrected_) column.resize(endpoints);
+  entry_.resize(endpoints);
   capacity_ = endpoints;
 }
 

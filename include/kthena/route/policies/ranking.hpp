@@ -68,9 +68,6 @@ inline void rank_behind(const ScoreContext& context, std::span<const double> tot
   decision.score = totals[first[0]];
 }
 
-/// [0, 1) from uniform bits, 53 of them.
-constexpr double unit_interval(std::uint64_t bits) noexcept { return static_cast<double>(bits >> 11) * 0x1p-53; }
-
 /// The candidate at which the running sum of `weights` (>= 0, in the order of ids) first exceeds `at` * their sum; the last one that has
 /// any where rounding leaves none. `sum` is that running sum at its end, > 0.
 inline std::uint32_t draw_weighted(std::span<const double> weights, double sum, double at) noexcept {
