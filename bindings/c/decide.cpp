@@ -98,51 +98,63 @@ kthena_status check_promise(std::string_view name, double seconds, kthena_error*
   return c::refuse(error, name, "must be finite and not negative");
 }
 
-/// The request as C++ knows it, its depths in the order of the snapshot; `depths` holds them where the caller's order is another.
-kthena_status make_request(const kthena_pool& pool, const kthena_request& given, Depths& depths,
-                           route::Request& request, kthena_error* error) {
+/// Whether the members that are no depths can be used.
+kthena_status check_members(const kthena_request& given, kthena_error* error) {
   if (kthena_status status = c::check(given.id, "request.id", error); status != KTHENA_OK) return status;
   if (kthena_status status = c::check(given.model, "request.model", error); status != KTHENA_OK) return status;
   if (kthena_status status = c::check(given.session, "request.session", error); status != KTHENA_OK) return status;
-  const GivenMatch prefix{given.prefix_total,
-                          given.prefix_block_tokens,
-                          {kPrefix.depths, given.prefix_depths},
-                          {kPrefix.host_depths, given.prefix_host_depths},
-                          {kPrefix.disk_depths, given.prefix_disk_depths}};
-  if (kthena_status status = read_match(pool, kPrefix, prefix, given.depth_count, depths.data(), request.prefix, error);
-      status != KTHENA_OK)
-    return status;
-  const GivenMatch history{given.history_total,
-                           given.history_block_tokens,
-                           {kHistory.depths, given.history_depths},
-                           {kHistory.host_depths, given.history_host_depths},
-                           {kHistory.disk_depths, given.history_disk_depths}};
-  if (kthena_status status =
-          read_match(pool, kHistory, history, given.depth_count, depths.data() + 3, request.history, error);
-      status != KTHENA_OK)
-    return status;
-  for (std::size_t level = 0; level < route::kPlaceLevels; ++level) {
+  for (std::size_t level = 0; level < KTHENA_PLACE_LEVELS; ++level)
     if (c::is_broken(given.near_to[level]))
       return c::check(given.near_to[level], "request.near_to[" + std::to_string(level) + "]", error);
-    request.near[level] = c::view(given.near_to[level]);
-  }
   if (kthena_status status = check_promise("request.slo_ttft_s", given.slo_ttft_s, error); status != KTHENA_OK)
     return status;
   if (kthena_status status = check_promise("request.slo_tpot_s", given.slo_tpot_s, error); status != KTHENA_OK)
     return status;
-  if (given.reserved != 0) return c::refuse(error, "request.reserved", "must be 0");
-  request.id = c::view(given.id);
-  request.model = c::view(given.model);
-  request.prompt_tokens = given.prompt_tokens;
-  request.output_tokens = given.output_tokens;
-  request.sequence = given.sequence;
-  request.now_ns = given.now_ns;
-  request.seed = given.seed;
-  request.session = c::view(given.session);
-  request.slo_ttft_s = given.slo_ttft_s;
-  request.slo_tpot_s = given.slo_tpot_s;
-  return KTHENA_OK;
+  return given.reserved == 0 ? KTHENA_OK : c::refuse(error, "request.reserved", "must be 0");
 }
+
+/// Gives `use` the request as C++ knows it, its depths in the order of the snapshot; `depths` holds them where the caller's order is another.
+/// It is made in one piece: to clear one first costs as much as a small decision.
+template <class Use>
+kthena_status with_request(const kthena_pool& pool, const kthena_request& given, Depths& depths, kthena_error* error,
+                           const Use& use) {
+  if (kthena_status status = check_members(given, error); status != KTHENA_OK) return status;
+  route::PrefixMatch prefix;
+  if (kthena_status status = read_match(pool, kPrefix,
+                                        {given.prefix_total,
+                                         given.prefix_block_tokens,
+                                         {kPrefix.depths, given.prefix_depths},
+                                         {kPrefix.host_depths, given.prefix_host_depths},
+                                         {kPrefix.disk_depths, given.prefix_disk_depths}},
+                                        given.depth_count, depths.data(), prefix, error);
+      status != KTHENA_OK)
+    return status;
+  route::PrefixMatch history;
+  if (kthena_status status = read_match(pool, kHistory,
+                                        {given.history_total,
+                                         given.history_block_tokens,
+                                         {kHistory.depths, given.history_depths},
+                                         {kHistory.host_depths, given.history_host_depths},
+                                         {kHistory.disk_depths, given.history_disk_depths}},
+                                        given.depth_count, depths.data() + 3, history, error);
+      status != KTHENA_OK)
+    return status;
+  return use(route::Request{.id = c::view(given.id),
+                            .model = c::view(given.model),
+                            .prompt_tokens = given.prompt_tokens,
+                            .prefix = prefix,
+                            .history = history,
+                            .sequence = given.sequence,
+                            .now_ns = given.now_ns,
+                            .seed = given.seed,
+                            .output_tokens = given.output_tokens,
+                            .session = c::view(given.session),
+                            .near = {c::view(given.near_to[0]), c::view(given.near_to[1]), c::view(given.near_to[2]),
+                                     c::view(given.near_to[3])},
+                            .slo_ttft_s = given.slo_ttft_s,
+                            .slo_tpot_s = given.slo_tpot_s});
+}
+static_assert(KTHENA_PLACE_LEVELS == 4);
 
 /// Fills all but struct_size.
 void write_decision(const kthena_pool& pool, const route::Decision& made, kthena_decision& decision) noexcept {
@@ -159,7 +171,7 @@ void write_decision(const kthena_pool& pool, const route::Decision& made, kthena
   for (std::size_t i = 0; i < route::kMaxRanked; ++i) decision.ranked[i] = made.ranked[i].value;
   if (!pool.sorted())
     for (std::uint32_t i = 0; i < made.ranked_count; ++i) decision.ranked[i] = pool.to_caller[made.ranked[i].value];
-  decision.reserved = 0;
+  decision.stage = made.stage;
 }
 
 }  // namespace
@@ -182,18 +194,17 @@ kthena_status kthena_decide(const kthena_policy* policy, const kthena_pool* pool
       if (kthena_status status = c::read_struct(request, "request", copy, error); status != KTHENA_OK) return status;
       given = &copy;
     }
-    route::Request wanted;
-    if (kthena_status status = make_request(*pool, *given, workspace->depths, wanted, error); status != KTHENA_OK)
-      return status;
-    const route::Decision made = policy->policy.decide(pool->snapshot.view(), wanted, workspace->workspace);
-    if (decision->struct_size >= sizeof(kthena_decision)) {
-      write_decision(*pool, made, *decision);
-    } else {
-      kthena_decision whole;
-      write_decision(*pool, made, whole);
-      c::write_struct(decision, whole);
-    }
-    return KTHENA_OK;
+    return with_request(*pool, *given, workspace->depths, error, [&](const route::Request& wanted) {
+      const route::Decision made = policy->policy.decide(pool->snapshot.view(), wanted, workspace->workspace);
+      if (decision->struct_size >= sizeof(kthena_decision)) {
+        write_decision(*pool, made, *decision);
+      } else {
+        kthena_decision whole;
+        write_decision(*pool, made, whole);
+        c::write_struct(decision, whole);
+      }
+      return KTHENA_OK;
+    });
   });
 }
 
@@ -205,10 +216,10 @@ kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool
     kthena_request copy = {};
     if (kthena_status status = c::read_struct(request, "request", copy, error); status != KTHENA_OK) return status;
     Depths depths;
-    route::Request wanted;
-    if (kthena_status status = make_request(*pool, copy, depths, wanted, error); status != KTHENA_OK) return status;
-    return c::write_text(buffer, capacity, needed, error, [&]() -> Result<std::string> {
-      return manifest::write_explanation(policy->policy.explain(pool->snapshot.view(), wanted), pool->snapshot);
+    return with_request(*pool, copy, depths, error, [&](const route::Request& wanted) {
+      return c::write_text(buffer, capacity, needed, error, [&]() -> Result<std::string> {
+        return manifest::write_explanation(policy->policy.explain(pool->snapshot.view(), wanted), pool->snapshot);
+      });
     });
   });
 }

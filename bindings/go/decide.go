@@ -6,47 +6,63 @@ package kthena
 
 #include "kthena/kthena.h"
 
+// All of a request that is no pointer.
+typedef struct kthena_go_numbers {
+  uint64_t sequence, seed;
+  int64_t now_ns;
+  double slo_ttft_s, slo_tpot_s;
+  size_t id_size, model_size, session_size, depth_count;
+  size_t near_sizes[KTHENA_PLACE_LEVELS];
+  uint32_t prompt_tokens, output_tokens;
+  uint32_t prefix_total, prefix_block_tokens;
+  uint32_t history_total, history_block_tokens;
+} kthena_go_numbers;
+
 // A struct that holds Go pointers may not go to C. So what it holds goes one by one, and the struct is made here.
-static inline kthena_request kthena_go_request(const char* id, size_t id_size, const char* model, size_t model_size,
-                                               uint32_t prompt_tokens, const uint32_t* prefix_depths, uint32_t prefix_total,
-                                               const uint32_t* history_depths, uint32_t history_total, size_t depth_count,
-                                               uint64_t sequence, int64_t now_ns, uint64_t seed) {
-  kthena_request request = KTHENA_INIT(kthena_request);
-  request.id.data = id;
-  request.id.size = id_size;
-  request.model.data = model;
-  request.model.size = model_size;
-  request.prompt_tokens = prompt_tokens;
-  request.prefix_depths = prefix_depths;
-  request.prefix_total = prefix_total;
-  request.history_depths = history_depths;
-  request.history_total = history_total;
-  request.depth_count = depth_count;
-  request.sequence = sequence;
-  request.now_ns = now_ns;
-  request.seed = seed;
-  return request;
-}
+#define KTHENA_GO_POINTERS                                                                                                           \
+  const char *id, const char *model, const char *session, const char *host, const char *rack, const char *zone, const char *region,  \
+      const uint32_t *prefix, const uint32_t *prefix_host, const uint32_t *prefix_disk, const uint32_t *history,                     \
+      const uint32_t *history_host, const uint32_t *history_disk
+#define KTHENA_GO_REQUEST                                                                     \
+  kthena_request request = KTHENA_INIT(kthena_request);                                       \
+  request.prompt_tokens = numbers->prompt_tokens;                                             \
+  request.id = (kthena_str){id, numbers->id_size};                                            \
+  request.model = (kthena_str){model, numbers->model_size};                                   \
+  request.prefix_depths = prefix;                                                             \
+  request.history_depths = history;                                                           \
+  request.depth_count = numbers->depth_count;                                                 \
+  request.prefix_total = numbers->prefix_total;                                               \
+  request.history_total = numbers->history_total;                                             \
+  request.sequence = numbers->sequence;                                                       \
+  request.now_ns = numbers->now_ns;                                                           \
+  request.seed = numbers->seed;                                                               \
+  request.output_tokens = numbers->output_tokens;                                             \
+  request.prefix_block_tokens = numbers->prefix_block_tokens;                                 \
+  request.history_block_tokens = numbers->history_block_tokens;                               \
+  request.prefix_host_depths = prefix_host;                                                   \
+  request.prefix_disk_depths = prefix_disk;                                                   \
+  request.history_host_depths = history_host;                                                 \
+  request.history_disk_depths = history_disk;                                                 \
+  request.session = (kthena_str){session, numbers->session_size};                             \
+  request.near_to[KTHENA_PLACE_HOST] = (kthena_str){host, numbers->near_sizes[0]};            \
+  request.near_to[KTHENA_PLACE_RACK] = (kthena_str){rack, numbers->near_sizes[1]};            \
+  request.near_to[KTHENA_PLACE_ZONE] = (kthena_str){zone, numbers->near_sizes[2]};            \
+  request.near_to[KTHENA_PLACE_REGION] = (kthena_str){region, numbers->near_sizes[3]};        \
+  request.slo_ttft_s = numbers->slo_ttft_s;                                                   \
+  request.slo_tpot_s = numbers->slo_tpot_s
 
 static inline kthena_status kthena_go_decide(const kthena_policy* policy, const kthena_pool* pool, kthena_workspace* workspace,
-                                             const char* id, size_t id_size, const char* model, size_t model_size,
-                                             uint32_t prompt_tokens, const uint32_t* prefix_depths, uint32_t prefix_total,
-                                             const uint32_t* history_depths, uint32_t history_total, size_t depth_count,
-                                             uint64_t sequence, int64_t now_ns, uint64_t seed, kthena_decision* decision,
+                                             const kthena_go_numbers* numbers, KTHENA_GO_POINTERS, kthena_decision* decision,
                                              kthena_error* error) {
-  kthena_request request = kthena_go_request(id, id_size, model, model_size, prompt_tokens, prefix_depths, prefix_total,
-                                             history_depths, history_total, depth_count, sequence, now_ns, seed);
+  KTHENA_GO_REQUEST;
   decision->struct_size = (uint32_t)sizeof *decision;
   return kthena_decide(policy, pool, &request, workspace, decision, error);
 }
 
-static inline kthena_status kthena_go_explain(const kthena_policy* policy, const kthena_pool* pool, const char* id, size_t id_size,
-                                              const char* model, size_t model_size, uint32_t prompt_tokens,
-                                              const uint32_t* prefix_depths, uint32_t prefix_total, const uint32_t* history_depths,
-                                              uint32_t history_total, size_t depth_count, uint64_t sequence, int64_t now_ns,
-                                              uint64_t seed, char* buffer, size_t capacity, size_t* needed, kthena_error* error) {
-  kthena_request request = kthena_go_request(id, id_size, model, model_size, prompt_tokens, prefix_depths, prefix_total,
-                                             history_depths, history_total, depth_count, sequence, now_ns, seed);
+static inline kthena_status kthena_go_explain(const kthena_policy* policy, const kthena_pool* pool, const kthena_go_numbers* numbers,
+                                              KTHENA_GO_POINTERS, char* buffer, size_t capacity, size_t* needed,
+                                              kthena_error* error) {
+  KTHENA_GO_REQUEST;
   return kthena_explain_json(policy, pool, &request, buffer, capacity, needed, error);
 }
 */
@@ -59,8 +75,11 @@ import (
 
 // Match says how much of a prompt each endpoint is known to hold.
 type Match struct {
-	Depths []uint32 // leading blocks held, one for each endpoint in the order of the pool; nil: not known
-	Total  uint32   // full blocks of the prompt; depths above it count as it
+	Depths      []uint32 // leading blocks held, one for each endpoint in the order of the pool; nil: not known
+	Total       uint32   // full blocks of the prompt; depths above it count as it
+	BlockTokens uint32   // tokens per block, at most 65536; 0: Request.PromptTokens / Total
+	HostDepths  []uint32 // held in host memory or faster, beside Depths and no less; nil: not known
+	DiskDepths  []uint32 // held on disk or faster, beside Depths and no less than the faster tier has; nil: not known
 }
 
 // Request is what a decision may know about a request.
@@ -73,6 +92,11 @@ type Request struct {
 	Sequence     uint64 // count of requests so far; round robin follows it
 	NowNS        int64  // nanoseconds since an epoch of the caller's choice
 	Seed         uint64
+	OutputTokens uint32  // that the answer is expected or allowed to have; 0: not known
+	Session      string  // what is to be kept together: a conversation, a user; "": nothing
+	Near         Place   // the place to be near to: a peer's, a client's
+	SLOTTFT      float64 // time to first token that the client was promised, seconds; 0: nothing
+	SLOTPOT      float64 // time per output token that the client was promised, seconds; 0: nothing
 }
 
 // Outcome says whether a request has somewhere to go.
@@ -106,6 +130,7 @@ type Decision struct {
 	Score         float64 // total of the chosen one, in the policy's unit
 	Margin        float64 // score minus that of the runner-up
 	Candidates    int     // endpoints left after the filters
+	Stage         int     // whose parts decided: 0 the policy's own, n its n-th stage of otherwise; the last one when not routed
 	rankedCount   int
 	ranked        [MaxRanked]int
 }
@@ -141,13 +166,35 @@ func (w *Workspace) Close() {
 
 func (w *Workspace) open() bool { return w != nil && w.handle.c != nil }
 
-// depthCount returns the number of depths as C wants it: one for both arrays. Where they differ it is the one that does not fit.
+// depthCount returns the number of depths as C wants it: one for all arrays. Where they differ it is one that does not fit.
 func depthCount(pool *Pool, request *Request) int {
-	n := len(request.Prefix.Depths)
-	if request.History.Depths != nil && (request.Prefix.Depths == nil || n == pool.Size()) {
-		n = len(request.History.Depths)
+	n := 0
+	for _, depths := range [...][]uint32{
+		request.Prefix.Depths, request.Prefix.HostDepths, request.Prefix.DiskDepths,
+		request.History.Depths, request.History.HostDepths, request.History.DiskDepths,
+	} {
+		if depths == nil {
+			continue
+		}
+		if n = len(depths); n != pool.Size() {
+			break
+		}
 	}
 	return n
+}
+
+func numbers(pool *Pool, request *Request) C.kthena_go_numbers {
+	near := &request.Near
+	return C.kthena_go_numbers{
+		sequence: C.uint64_t(request.Sequence), seed: C.uint64_t(request.Seed), now_ns: C.int64_t(request.NowNS),
+		slo_ttft_s: C.double(request.SLOTTFT), slo_tpot_s: C.double(request.SLOTPOT),
+		id_size: C.size_t(len(request.ID)), model_size: C.size_t(len(request.Model)), session_size: C.size_t(len(request.Session)),
+		depth_count:   C.size_t(depthCount(pool, request)),
+		near_sizes:    [C.KTHENA_PLACE_LEVELS]C.size_t{C.size_t(len(near.Host)), C.size_t(len(near.Rack)), C.size_t(len(near.Zone)), C.size_t(len(near.Region))},
+		prompt_tokens: C.uint32_t(request.PromptTokens), output_tokens: C.uint32_t(request.OutputTokens),
+		prefix_total: C.uint32_t(request.Prefix.Total), prefix_block_tokens: C.uint32_t(request.Prefix.BlockTokens),
+		history_total: C.uint32_t(request.History.Total), history_block_tokens: C.uint32_t(request.History.BlockTokens),
+	}
 }
 
 // Decide makes one decision. Pool and policy may be read by any number of goroutines at once, each with a workspace of its own. With an error
@@ -181,6 +228,7 @@ func (p *Policy) DecideInto(pool *Pool, request *Request, workspace *Workspace, 
 	decision.Score = float64(c.score)
 	decision.Margin = float64(c.margin)
 	decision.Candidates = int(c.candidates)
+	decision.Stage = int(c.stage)
 	ranked := c.ranked[:c.ranked_count]
 	decision.rankedCount = len(ranked)
 	for i, endpoint := range ranked {
@@ -191,12 +239,12 @@ func (p *Policy) DecideInto(pool *Pool, request *Request, workspace *Workspace, 
 }
 
 func (p *Policy) decide(pool *Pool, request *Request, workspace *Workspace, c *C.kthena_decision, e *C.kthena_error) C.kthena_status {
-	status := C.kthena_go_decide(p.handle.c, pool.handle.c, workspace.handle.c,
-		chars(request.ID), C.size_t(len(request.ID)),
-		chars(request.Model), C.size_t(len(request.Model)), C.uint32_t(request.PromptTokens),
-		uint32s(request.Prefix.Depths), C.uint32_t(request.Prefix.Total),
-		uint32s(request.History.Depths), C.uint32_t(request.History.Total), C.size_t(depthCount(pool, request)),
-		C.uint64_t(request.Sequence), C.int64_t(request.NowNS), C.uint64_t(request.Seed), c, e)
+	n := numbers(pool, request)
+	status := C.kthena_go_decide(p.handle.c, pool.handle.c, workspace.handle.c, &n,
+		chars(request.ID), chars(request.Model), chars(request.Session),
+		chars(request.Near.Host), chars(request.Near.Rack), chars(request.Near.Zone), chars(request.Near.Region),
+		uint32s(request.Prefix.Depths), uint32s(request.Prefix.HostDepths), uint32s(request.Prefix.DiskDepths),
+		uint32s(request.History.Depths), uint32s(request.History.HostDepths), uint32s(request.History.DiskDepths), c, e)
 	runtime.KeepAlive(p)
 	runtime.KeepAlive(pool)
 	runtime.KeepAlive(workspace)
@@ -223,13 +271,14 @@ func (p *Policy) Explain(pool *Pool, request *Request) ([]byte, error) {
 	}
 	defer runtime.KeepAlive(p)
 	defer runtime.KeepAlive(pool)
+	n := numbers(pool, request)
 	return text(func(buffer *C.char, capacity C.size_t, needed *C.size_t, e *C.kthena_error) C.kthena_status {
-		return C.kthena_go_explain(p.handle.c, pool.handle.c,
-			chars(request.ID), C.size_t(len(request.ID)),
-			chars(request.Model), C.size_t(len(request.Model)), C.uint32_t(request.PromptTokens),
-			uint32s(request.Prefix.Depths), C.uint32_t(request.Prefix.Total),
-			uint32s(request.History.Depths), C.uint32_t(request.History.Total), C.size_t(depthCount(pool, request)),
-			C.uint64_t(request.Sequence), C.int64_t(request.NowNS), C.uint64_t(request.Seed), buffer, capacity, needed, e)
+		return C.kthena_go_explain(p.handle.c, pool.handle.c, &n,
+			chars(request.ID), chars(request.Model), chars(request.Session),
+			chars(request.Near.Host), chars(request.Near.Rack), chars(request.Near.Zone), chars(request.Near.Region),
+			uint32s(request.Prefix.Depths), uint32s(request.Prefix.HostDepths), uint32s(request.Prefix.DiskDepths),
+			uint32s(request.History.Depths), uint32s(request.History.HostDepths), uint32s(request.History.DiskDepths),
+			buffer, capacity, needed, e)
 	})
 }
 

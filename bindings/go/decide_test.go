@@ -3,6 +3,7 @@ package kthena
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -71,6 +72,8 @@ func TestDecideRefuses(t *testing.T) {
 		{History: short},
 		{Prefix: fits, History: short},
 		{Prefix: short, History: fits},
+		{Prefix: Match{Depths: fits.Depths, HostDepths: short.Depths}},
+		{Prefix: fits, History: Match{Depths: fits.Depths, HostDepths: fits.Depths, DiskDepths: short.Depths}},
 	} {
 		decision := Decision{Endpoint: 42}
 		refused(t, policy.DecideInto(pool, request, workspace, &decision), ErrInvalidArgument, "request.depth_count: 3, but the pool has 4 endpoints")
@@ -82,6 +85,21 @@ func TestDecideRefuses(t *testing.T) {
 	}
 	refused(t, policy.DecideInto(pool, &Request{Prefix: Match{Depths: []uint32{}}}, workspace, new(Decision)), ErrInvalidArgument, "request.depth_count: 0")
 	refused(t, policy.DecideInto(pool, &Request{Prefix: Match{Total: 1 << 31}}, workspace, new(Decision)), ErrInvalidArgument, "request.prefix_total")
+	less := []uint32{1, 2, 3, 3}
+	for message, request := range map[string]*Request{
+		"request.prefix_block_tokens: must not exceed 65536":                                 {Prefix: Match{BlockTokens: 65537}},
+		"request.history_block_tokens: must not exceed 65536":                                {History: Match{BlockTokens: 1 << 31}},
+		"request.prefix_host_depths: needs request.prefix_depths beside it":                  {Prefix: Match{HostDepths: less}},
+		"request.history_disk_depths: needs request.history_depths beside it":                {History: Match{DiskDepths: less}},
+		"request.prefix_host_depths[3]: must be at least request.prefix_depths[3], 4":        {Prefix: Match{Depths: fits.Depths, HostDepths: less}},
+		"request.history_disk_depths[3]: must be at least request.history_host_depths[3], 4": {History: Match{Depths: less, HostDepths: fits.Depths, DiskDepths: less}},
+		"request.slo_ttft_s: must be finite and not negative":                                {SLOTTFT: math.NaN()},
+		"request.slo_tpot_s: must be finite and not negative":                                {SLOTPOT: -1},
+	} {
+		refused(t, policy.DecideInto(pool, request, workspace, new(Decision)), ErrInvalidArgument, message)
+		_, err := policy.Explain(pool, request)
+		refused(t, err, ErrInvalidArgument, message)
+	}
 	refused(t, policy.DecideInto(pool, nil, workspace, new(Decision)), ErrInvalidArgument)
 	refused(t, policy.DecideInto(pool, &Request{}, workspace, nil), ErrInvalidArgument)
 	if decision, err := policy.Decide(pool, nil, workspace); err == nil || decision.Outcome != NoEndpoint || decision.Endpoint != -1 {
@@ -89,6 +107,22 @@ func TestDecideRefuses(t *testing.T) {
 	}
 	_, err := policy.Explain(pool, nil)
 	refused(t, err, ErrInvalidArgument)
+}
+
+func TestWhatNoPartReadsChangesNothing(t *testing.T) {
+	pool, policy, workspace := small(t, usageAndPrefix)
+	depths, deeper := []uint32{1, 2, 3, 4}, []uint32{9, 2, 3, 5}
+	plain := Request{ID: "r", Seed: 7, Prefix: Match{Depths: depths, Total: 10}}
+	full := plain
+	full.Prefix.BlockTokens, full.Prefix.HostDepths, full.Prefix.DiskDepths = 16, depths, deeper
+	full.OutputTokens, full.Session, full.Near = 100, "conversation", Place{Host: "h", Rack: "r", Zone: "z", Region: "eu"}
+	full.SLOTTFT, full.SLOTPOT = 0.5, 0.025
+	if a, b := must(policy.Decide(pool, &plain, workspace))(t), must(policy.Decide(pool, &full, workspace))(t); a != b {
+		t.Errorf("%+v is not %+v", a, b)
+	}
+	if a, b := must(policy.Explain(pool, &plain))(t), must(policy.Explain(pool, &full))(t); string(a) != string(b) {
+		t.Errorf("%s is not %s", a, b)
+	}
 }
 
 func TestDecideAllocatesNothing(t *testing.T) {
@@ -104,6 +138,16 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	})
 	if allocations != 0 {
 		t.Errorf("DecideInto: %v allocations", allocations)
+	}
+	allocations = testing.AllocsPerRun(200, func() {
+		match := Match{Depths: depths, Total: 10, BlockTokens: 16, HostDepths: depths, DiskDepths: depths}
+		request := Request{ID: id, Prefix: match, History: match, Session: id, Near: Place{Host: id, Region: id}, SLOTTFT: 1, OutputTokens: 3}
+		if policy.DecideInto(pool, &request, workspace, &decision) != nil {
+			t.Error("refused")
+		}
+	})
+	if allocations != 0 {
+		t.Errorf("DecideInto with all fields: %v allocations", allocations)
 	}
 	allocations = testing.AllocsPerRun(200, func() {
 		if d, err := policy.Decide(pool, &Request{ID: id}, workspace); err != nil || d.Endpoint < 0 {

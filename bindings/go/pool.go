@@ -1,6 +1,29 @@
 package kthena
 
-// #include "kthena/kthena.h"
+/*
+#include "kthena/kthena.h"
+
+// A struct that holds Go pointers may not go to C. So what it holds goes one by one, and the struct is made here.
+static inline kthena_status kthena_go_pool(size_t n, const char* id_bytes, const uint64_t* id_offsets, const char* model_bytes,
+                                           const uint64_t* model_offsets, const uint64_t* endpoint_models,
+                                           const char* waiting_bytes, const uint64_t* waiting_offsets,
+                                           const uint64_t* endpoint_waiting, const char* place_bytes,
+                                           const uint64_t* place_offsets, kthena_pool** pool, kthena_error* error) {
+  kthena_pool_endpoints endpoints = KTHENA_INIT(kthena_pool_endpoints);
+  endpoints.n = n;
+  endpoints.id_bytes = id_bytes;
+  endpoints.id_offsets = id_offsets;
+  endpoints.model_bytes = model_bytes;
+  endpoints.model_offsets = model_offsets;
+  endpoints.endpoint_models = endpoint_models;
+  endpoints.waiting_bytes = waiting_bytes;
+  endpoints.waiting_offsets = waiting_offsets;
+  endpoints.endpoint_waiting = endpoint_waiting;
+  endpoints.place_bytes = place_bytes;
+  endpoints.place_offsets = place_offsets;
+  return kthena_pool_create_from(&endpoints, pool, error);
+}
+*/
 import "C"
 
 import (
@@ -21,17 +44,34 @@ const (
 	SignalTTFT     Signal = C.KTHENA_SIGNAL_TTFT_S    // mean time to first token since the scrape before, seconds; 0: none finished
 	SignalTPOT     Signal = C.KTHENA_SIGNAL_TPOT_S    // mean time per output token since the scrape before, seconds; 0: none finished
 	SignalInFlight Signal = C.KTHENA_SIGNAL_IN_FLIGHT // requests this router sent and that have not ended
-	signalCount           = C.KTHENA_SIGNAL_COUNT
+	// The router's own bookings too: of those in flight.
+	SignalPrefillRequests Signal = C.KTHENA_SIGNAL_PREFILL_REQUESTS // without a first token
+	SignalPrefillTokens   Signal = C.KTHENA_SIGNAL_PREFILL_TOKENS   // their prompt tokens
+	SignalUncachedTokens  Signal = C.KTHENA_SIGNAL_UNCACHED_TOKENS  // of these, not in the endpoint's cache when they were sent
+	SignalOutputTokens    Signal = C.KTHENA_SIGNAL_OUTPUT_TOKENS    // reserved for answers and not produced yet
+	SignalKVTokens        Signal = C.KTHENA_SIGNAL_KV_TOKENS        // prompts and answers of all in flight
+	// What the endpoint can do: facts, or learned.
+	SignalKVCapacityTokens Signal = C.KTHENA_SIGNAL_KV_CAPACITY_TOKENS // tokens its KV memory holds
+	SignalPrefillTPS       Signal = C.KTHENA_SIGNAL_PREFILL_TPS        // prompt tokens it computes in a second when it does nothing else
+	SignalDecodeTPS        Signal = C.KTHENA_SIGNAL_DECODE_TPS         // answer tokens it makes in a second with a usual batch
+	SignalMaxRunning       Signal = C.KTHENA_SIGNAL_MAX_RUNNING        // requests its batch holds at most
+	SignalMaxAdapters      Signal = C.KTHENA_SIGNAL_MAX_ADAPTERS       // adapters (LoRA) that may run at once
+	SignalContextMinTokens Signal = C.KTHENA_SIGNAL_CONTEXT_MIN_TOKENS // shortest and longest request that it is meant for
+	SignalContextMaxTokens Signal = C.KTHENA_SIGNAL_CONTEXT_MAX_TOKENS
+	// What the router remembers.
+	SignalHeldBlocks Signal = C.KTHENA_SIGNAL_HELD_BLOCKS // blocks that it holds by the router's prefix index
+	SignalColdTurn   Signal = C.KTHENA_SIGNAL_COLD_TURN   // Request.Sequence of the last request without a hit that was sent there
+	SignalReadyAt    Signal = C.KTHENA_SIGNAL_READY_AT_S  // when it became ready, in seconds on the clock of Request.NowNS
+	signalCount             = C.KTHENA_SIGNAL_COUNT
 )
 
-var signalNames = [signalCount]string{
-	SignalRunning:  "running",
-	SignalWaiting:  "waiting",
-	SignalKVUsage:  "kv_usage",
-	SignalTTFT:     "ttft_s",
-	SignalTPOT:     "tpot_s",
-	SignalInFlight: "in_flight",
-}
+var signalNames = func() (names [signalCount]string) {
+	for signal := range names {
+		name := C.kthena_signal_name(C.int32_t(signal))
+		names[signal] = C.GoStringN(name.data, C.int(name.size))
+	}
+	return names
+}()
 
 // String returns the name that documents use, "Signal(n)" for a number that is none.
 func (s Signal) String() string {
@@ -43,8 +83,16 @@ func (s Signal) String() string {
 
 // Endpoint is an engine that can take requests.
 type Endpoint struct {
-	ID     string   // unique in a pool, not empty
-	Models []string // models and adapters it serves; when no endpoint of a pool has any, nobody says
+	ID            string   // unique in a pool, not empty
+	Models        []string // models and adapters it serves; when no endpoint of a pool has any, nobody says
+	WaitingModels []string // adapters that requests wait for and that are not loaded; none in Models
+	Place         Place
+}
+
+// Place says where an endpoint runs, or a peer that a request should be near to, from near to far. Names are unique within their level; an
+// empty one is not known.
+type Place struct {
+	Host, Rack, Zone, Region string
 }
 
 // Pool is a set of endpoints and what is known about them. Any number of goroutines may read it, decisions among them, while nobody
@@ -59,22 +107,20 @@ func freePool(c *C.kthena_pool) { C.kthena_pool_free(c) }
 // NewPool makes a pool of these endpoints, numbered as they stand. No signal is sampled yet. All faults are reported together. Any
 // goroutine.
 func NewPool(endpoints []Endpoint) (*Pool, error) {
-	var ids, models flat
-	starts := make([]uint64, 1, len(endpoints)+1)
+	var ids, places flat
+	models, waiting := newLists(len(endpoints)), newLists(len(endpoints))
 	for _, endpoint := range endpoints {
 		ids.add(endpoint.ID)
-		for _, model := range endpoint.Models {
-			models.add(model)
+		models.add(endpoint.Models)
+		waiting.add(endpoint.WaitingModels)
+		for _, name := range [C.KTHENA_PLACE_LEVELS]string{endpoint.Place.Host, endpoint.Place.Rack, endpoint.Place.Zone, endpoint.Place.Region} {
+			places.add(name)
 		}
-		starts = append(starts, uint64(models.size()))
-	}
-	var modelStarts *C.uint64_t
-	if models.size() > 0 {
-		modelStarts = uint64s(starts)
 	}
 	var c *C.kthena_pool
 	e := newError()
-	status := C.kthena_pool_create(ids.data(), ids.offset(), C.size_t(len(endpoints)), models.data(), models.offset(), modelStarts, &c, e)
+	status := C.kthena_go_pool(C.size_t(len(endpoints)), ids.data(), ids.offset(), models.names.data(), models.names.offset(), models.start(),
+		waiting.names.data(), waiting.names.offset(), waiting.start(), places.data(), places.offset(), &c, e)
 	return newPool(c, toError(status, e))
 }
 
@@ -212,6 +258,29 @@ func (f *flat) add(s string) {
 	}
 	f.bytes = append(f.bytes, s...)
 	f.offsets = append(f.offsets, uint64(len(f.bytes)))
+}
+
+// lists is a list of strings for each endpoint, and where each starts.
+type lists struct {
+	names  flat
+	starts []uint64
+}
+
+func newLists(n int) *lists { return &lists{starts: make([]uint64, 1, n+1)} }
+
+func (l *lists) add(names []string) {
+	for _, name := range names {
+		l.names.add(name)
+	}
+	l.starts = append(l.starts, uint64(l.names.size()))
+}
+
+// start returns NULL when all are empty.
+func (l *lists) start() *C.uint64_t {
+	if l.names.size() == 0 {
+		return nil
+	}
+	return uint64s(l.starts)
 }
 
 func (f *flat) size() int { return max(len(f.offsets)-1, 0) }

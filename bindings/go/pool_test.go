@@ -112,7 +112,7 @@ func TestPoolSignals(t *testing.T) {
 	refused(t, pool.SetValue(1, SignalInFlight, -3, 9), ErrInvalidArgument, "in_flight[a]")
 	refused(t, pool.SetValue(3, SignalInFlight, 3, 9), ErrInvalidArgument, "endpoint: no endpoint 3 in a pool of 3")
 	refused(t, pool.SetValue(-1, SignalInFlight, 3, 9), ErrInvalidArgument, "endpoint: no endpoint -1")
-	refused(t, pool.SetValue(1, Signal(7), 3, 9), ErrInvalidArgument, "signal: no signal 7")
+	refused(t, pool.SetValue(1, Signal(signalCount), 3, 9), ErrInvalidArgument, fmt.Sprintf("signal: no signal %d", signalCount))
 	refused(t, pool.SetSignal(SignalKVUsage, []float64{-1, 2, math.Inf(1)}, 0), ErrInvalidArgument, "kv_usage[z]", "kv_usage[a]", "kv_usage[m]")
 	refused(t, pool.SetSignal(SignalWaiting, []float64{1}, 0), ErrInvalidArgument, "n: 1", "3 endpoints")
 	refused(t, pool.SetSignal(SignalWaiting, nil, 0), ErrInvalidArgument, "n: 0")
@@ -141,6 +141,42 @@ func TestPoolModels(t *testing.T) {
 	}
 }
 
+func TestPoolWaitingModelsAndPlaces(t *testing.T) {
+	list := endpoints("b", "a", "c")
+	list[0].Models, list[0].WaitingModels = []string{"llama"}, []string{"chat", "llama"}
+	list[2].WaitingModels = []string{"chat", "chat"}
+	_, err := NewPool(list)
+	refused(t, err, ErrInvalidArgument, "endpoints[0].waiting_models[1]", "endpoints[2].waiting_models[1]")
+	list[0].WaitingModels, list[0].Place = []string{"sql"}, Place{Host: "h1", Region: "eu"}
+	list[1].Models, list[1].Place = []string{"llama", "sql"}, Place{Zone: "z1"}
+	list[2].WaitingModels = nil
+	pool := must(NewPool(list))(t)
+	defer pool.Close()
+	policy := must(NewPolicyJSON([]byte(`{"filters": ["lora-affinity"], "picker": "round-robin"}`)))(t)
+	defer policy.Close()
+	workspace := NewWorkspace()
+	defer workspace.Close()
+	for model, candidates := range map[string]int{"llama": 2, "sql": 1, "chat": 0} {
+		if decision := must(policy.Decide(pool, &Request{Model: model}, workspace))(t); decision.Candidates != candidates {
+			t.Errorf("%s: %+v", model, decision)
+		}
+	}
+}
+
+func TestEverySignal(t *testing.T) {
+	pool := must(NewPool(endpoints("b", "a")))(t)
+	defer pool.Close()
+	for signal := range Signal(signalCount) {
+		ok(t, pool.SetSignal(signal, []float64{1, 0}, int64(signal)))
+		values, times, err := pool.Signal(signal)
+		ok(t, err)
+		if !same(values, []float64{1, 0}) || !slices.Equal(times, []int64{int64(signal), int64(signal)}) {
+			t.Errorf("%v: %v at %v", signal, values, times)
+		}
+		refused(t, pool.SetValue(1, signal, 1e16, 0), ErrInvalidArgument, signal.String()+"[a]: must not exceed ")
+	}
+}
+
 func TestPoolJSON(t *testing.T) {
 	pool := must(NewPoolJSON([]byte(`{"endpoints": [{"id": "z", "running": 4, "sampled_ns": 8}, {"id": "a"}]}`)))(t)
 	defer pool.Close()
@@ -155,7 +191,7 @@ func TestPoolJSON(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for value, want := range map[fmt.Stringer]string{
-		SignalKVUsage: "kv_usage", SignalInFlight: "in_flight", Signal(-1): "Signal(-1)", Signal(6): "Signal(6)",
+		SignalKVUsage: "kv_usage", SignalInFlight: "in_flight", SignalPrefillTPS: "prefill_tps", SignalReadyAt: "ready_at_s", Signal(-1): "Signal(-1)", Signal(21): "Signal(21)",
 		Routed: "routed", NoEndpoint: "no_endpoint", Outcome(9): "Outcome(9)",
 		TierDisk: "disk", Tier(9): "Tier(9)",
 		CodeNotFound: "not found", CodeUnauthenticated: "unauthenticated", Code(17): "Code(17)", Code(-1): "Code(-1)",

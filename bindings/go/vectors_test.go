@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,15 +35,23 @@ type poolDocument struct {
 
 type matchDocument struct {
 	TotalBlocks uint32            `json:"total_blocks"`
+	BlockTokens uint32            `json:"block_tokens"`
 	DepthBlocks map[string]uint32 `json:"depth_blocks"`
+	HostBlocks  map[string]uint32 `json:"host_depth_blocks"`
+	DiskBlocks  map[string]uint32 `json:"disk_depth_blocks"`
 }
 
 type requestDocument struct {
 	ID           string
 	Model        string
 	PromptTokens uint32 `json:"prompt_tokens"`
-	Prefix       matchDocument
-	History      matchDocument
+	OutputTokens uint32 `json:"output_tokens"`
+	Prefix       *matchDocument
+	History      *matchDocument
+	Session      string
+	Near         Place
+	SLOTTFT      float64 `json:"slo_ttft_s"`
+	SLOTPOT      float64 `json:"slo_tpot_s"`
 	Sequence     uint64
 	NowNS        int64 `json:"now_ns"`
 	Seed         uint64
@@ -60,6 +69,7 @@ type expectDocument struct {
 	Score      float64
 	Margin     float64
 	Candidates int
+	Stage      int
 	Ranked     []string
 }
 
@@ -87,7 +97,10 @@ func decode[T any](t *testing.T, document json.RawMessage) (value T) {
 func (d poolDocument) build(t *testing.T) *Pool {
 	list := make([]Endpoint, len(d.Endpoints))
 	for i, endpoint := range d.Endpoints {
-		list[i] = Endpoint{ID: decode[string](t, endpoint["id"]), Models: decode[[]string](t, endpoint["models"])}
+		list[i] = Endpoint{
+			ID: decode[string](t, endpoint["id"]), Models: decode[[]string](t, endpoint["models"]),
+			WaitingModels: decode[[]string](t, endpoint["waiting_models"]), Place: decode[Place](t, endpoint["place"]),
+		}
 	}
 	pool := must(NewPool(list))(t)
 	for signal := range Signal(signalCount) {
@@ -100,9 +113,12 @@ func (d poolDocument) build(t *testing.T) *Pool {
 			case given[0] == '{':
 				sample := decode[struct {
 					Value     float64
-					SampledNS int64 `json:"sampled_ns"`
+					SampledNS *int64 `json:"sampled_ns"`
 				}](t, given)
-				values[i], times[i] = sample.Value, sample.SampledNS
+				values[i] = sample.Value
+				if sample.SampledNS != nil {
+					times[i] = *sample.SampledNS
+				}
 			default:
 				values[i] = decode[float64](t, given)
 			}
@@ -112,14 +128,30 @@ func (d poolDocument) build(t *testing.T) *Pool {
 	return pool
 }
 
-func (d matchDocument) match(pool *Pool) Match {
-	match := Match{Total: d.TotalBlocks}
-	if d.DepthBlocks != nil {
-		match.Depths = make([]uint32, pool.Size())
-		for i := range match.Depths {
-			match.Depths[i] = d.DepthBlocks[pool.ID(i)]
-		}
+// match turns depths by id into depths by endpoint. Who is not named holds nothing, or in a slower tier what the faster one has.
+func (d *matchDocument) match(pool *Pool) Match {
+	if d == nil {
+		return Match{}
 	}
+	faster := make([]uint32, pool.Size())
+	tier := func(byID map[string]uint32) []uint32 {
+		if byID == nil {
+			return nil
+		}
+		faster = slices.Clone(faster)
+		for i := range faster {
+			if depth, named := byID[pool.ID(i)]; named {
+				faster[i] = depth
+			}
+		}
+		return faster
+	}
+	match := Match{Total: d.TotalBlocks, BlockTokens: d.BlockTokens, Depths: faster}
+	if d.DepthBlocks != nil {
+		match.Depths = tier(d.DepthBlocks)
+	}
+	match.HostDepths = tier(d.HostBlocks)
+	match.DiskDepths = tier(d.DiskBlocks)
 	return match
 }
 
@@ -140,6 +172,7 @@ func TestVectors(t *testing.T) {
 			request := &Request{
 				ID: given.ID, Model: given.Model, PromptTokens: given.PromptTokens, Prefix: given.Prefix.match(pool),
 				History: given.History.match(pool), Sequence: given.Sequence, NowNS: given.NowNS, Seed: given.Seed,
+				OutputTokens: given.OutputTokens, Session: given.Session, Near: given.Near, SLOTTFT: given.SLOTTFT, SLOTPOT: given.SLOTPOT,
 			}
 			decision := must(policy.Decide(pool, request, workspace))(t)
 
@@ -152,6 +185,7 @@ func TestVectors(t *testing.T) {
 			got.Reason.Code, got.Reason.Name, got.Reason.Subject = decision.Reason, decision.Reason.String(), decision.ReasonSubject
 			got.Reason.A, got.Reason.B = decision.ReasonA, decision.ReasonB
 			got.Score, got.Margin, got.Candidates = decision.Score, decision.Margin, decision.Candidates
+			got.Stage = decision.Stage
 			got.Ranked = []string{}
 			for _, endpoint := range decision.Ranking() {
 				got.Ranked = append(got.Ranked, pool.ID(endpoint))

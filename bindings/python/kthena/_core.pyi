@@ -1,6 +1,6 @@
 """The C interface of kthena as Python objects; use the package kthena instead."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from kthena.arrays import Candidates
 from kthena.reasons import Reason
-from kthena.types import Outcome, PrefixPick
+from kthena.types import Outcome, Place, PrefixPick
 
 def version() -> int: ...
 def hash_id(id: str) -> int:
@@ -19,6 +19,9 @@ def reason_numbers(reason: int) -> str:
 
 def random_u64(seed: int, stream: int, counter: int) -> int:
     """The number at place `counter` of stream `stream` of seed `seed`, uniform over 64 bits."""
+
+def signal_names() -> tuple[str, ...]:
+    """Names of the signals, by number."""
 
 def presets_json() -> str: ...
 def parts_json() -> str: ...
@@ -76,6 +79,8 @@ class Pool:
         ids: Iterable[str] | None = None,
         models: Iterable[Iterable[str]] | None = None,
         *,
+        waiting_models: Iterable[Iterable[str]] | None = None,
+        places: Iterable[Place | Mapping[str, str] | None] | None = None,
         json: str = ...,
     ) -> None: ...
     def __len__(self) -> int: ...
@@ -86,17 +91,11 @@ class Pool:
     def find(self, id: str) -> int | None:
         """Index of an endpoint; None when there is none of that id."""
 
-    def update(
-        self,
-        *,
-        running: npt.NDArray[np.float64] | None = None,
-        waiting: npt.NDArray[np.float64] | None = None,
-        kv_usage: npt.NDArray[np.float64] | None = None,
-        ttft_s: npt.NDArray[np.float64] | None = None,
-        tpot_s: npt.NDArray[np.float64] | None = None,
-        in_flight: npt.NDArray[np.float64] | None = None,
-        sampled_ns: int | npt.NDArray[np.int64],
-    ) -> None: ...
+    def update_columns(
+        self, columns: dict[str, npt.NDArray[np.float64]], *, sampled_ns: int | npt.NDArray[np.int64]
+    ) -> None:
+        """Replaces columns, by name of the signal: `update` without conversions."""
+
     def set(self, name: str, endpoint: str | SupportsIndex, value: float, *, sampled_ns: int) -> None:
         """Replaces one value, NaN: not sampled; `endpoint` is an id or an index.
 
@@ -164,6 +163,10 @@ class Decision:
     def candidates(self) -> int:
         """Endpoints that were left after the filters."""
 
+    @property
+    def stage(self) -> int:
+        """Whose parts decided: 0 the policy's own, n its n-th stage of otherwise; the last one when not routed."""
+
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -179,10 +182,21 @@ class Policy:
         id: str,
         model: str = "",
         prompt_tokens: int = 0,
+        output_tokens: int = 0,
         prefix_depths: npt.NDArray[np.uint32] | None = None,
         prefix_total: int = 0,
+        prefix_block_tokens: int = 0,
+        prefix_host_depths: npt.NDArray[np.uint32] | None = None,
+        prefix_disk_depths: npt.NDArray[np.uint32] | None = None,
         history_depths: npt.NDArray[np.uint32] | None = None,
         history_total: int = 0,
+        history_block_tokens: int = 0,
+        history_host_depths: npt.NDArray[np.uint32] | None = None,
+        history_disk_depths: npt.NDArray[np.uint32] | None = None,
+        session: str = "",
+        near: Place | Mapping[str, str] | None = None,
+        slo_ttft_s: float = 0.0,
+        slo_tpot_s: float = 0.0,
         sequence: int = 0,
         now_ns: int = 0,
         seed: int = 0,
@@ -218,10 +232,21 @@ class Policy:
         id: str,
         model: str = "",
         prompt_tokens: int = 0,
+        output_tokens: int = 0,
         prefix_depths: npt.NDArray[np.uint32] | None = None,
         prefix_total: int = 0,
+        prefix_block_tokens: int = 0,
+        prefix_host_depths: npt.NDArray[np.uint32] | None = None,
+        prefix_disk_depths: npt.NDArray[np.uint32] | None = None,
         history_depths: npt.NDArray[np.uint32] | None = None,
         history_total: int = 0,
+        history_block_tokens: int = 0,
+        history_host_depths: npt.NDArray[np.uint32] | None = None,
+        history_disk_depths: npt.NDArray[np.uint32] | None = None,
+        session: str = "",
+        near: Place | Mapping[str, str] | None = None,
+        slo_ttft_s: float = 0.0,
+        slo_tpot_s: float = 0.0,
         sequence: int = 0,
         now_ns: int = 0,
         seed: int = 0,

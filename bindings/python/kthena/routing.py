@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kthena import _core
-from kthena.arrays import Float64, Int64, Uint32, from_list
-from kthena.types import Explanation, OptionInfo, PartInfo
+from kthena.arrays import Int64, Uint32, from_list
+from kthena.types import Explanation, OptionInfo, PartInfo, Place, SignalColumns
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Document = str | Mapping[str, Any]
 
@@ -23,8 +26,10 @@ class Pool(_core.Pool):
     """Endpoints and what is known about them.
 
     Ids are unique and not empty. `models` says which models and adapters each endpoint serves: a list of names per
-    endpoint; None: nobody says. Membership never changes; another set of endpoints is another pool. Endpoints are
-    numbered as they were given; their order never changes a decision.
+    endpoint; None: nobody says. `waiting_models`, in the same form, are adapters that requests wait for and that are not
+    loaded; none of them is in `models`. `places` says where each endpoint runs: a mapping of names by level (host, rack,
+    zone, region) per endpoint, or None where it is not known. Membership never changes; another set of endpoints is
+    another pool. Endpoints are numbered as they were given; their order never changes a decision.
 
     Threads: any number may decide on a pool and one may update it at the same time. A decision sees every column either
     before or after an update.
@@ -32,8 +37,15 @@ class Pool(_core.Pool):
 
     __slots__ = ()
 
-    def __init__(self, ids: Sequence[str], models: Sequence[Sequence[str]] | None = None) -> None:
-        super().__init__(ids, models)
+    def __init__(
+        self,
+        ids: Sequence[str],
+        models: Sequence[Sequence[str]] | None = None,
+        *,
+        waiting_models: Sequence[Sequence[str]] | None = None,
+        places: Sequence[Place | Mapping[str, str] | None] | None = None,
+    ) -> None:
+        super().__init__(ids, models, waiting_models=waiting_models, places=places)
 
     @classmethod
     def from_json(cls, document: Document) -> Pool:
@@ -42,33 +54,21 @@ class Pool(_core.Pool):
         _core.Pool.__init__(self, json=_text(document))
         return self
 
-    def update(
-        self,
-        *,
-        running: Float64 | Sequence[float] | None = None,
-        waiting: Float64 | Sequence[float] | None = None,
-        kv_usage: Float64 | Sequence[float] | None = None,
-        ttft_s: Float64 | Sequence[float] | None = None,
-        tpot_s: Float64 | Sequence[float] | None = None,
-        in_flight: Float64 | Sequence[float] | None = None,
-        sampled_ns: int | Int64 | Sequence[int],
-    ) -> None:
-        """Replaces columns: all that are given, or none when any of them has a fault.
+    def update(self, *, sampled_ns: int | Int64 | Sequence[int], **columns: Unpack[SignalColumns]) -> None:
+        """Replaces columns: all that are given, by the names in `SIGNALS`, or none when any of them has a fault.
 
-        One value per endpoint: NaN where it was not sampled, otherwise finite and in 0 .. 1e9 (kv_usage: 0 .. 1; times
-        in seconds). `sampled_ns` is when they were sampled: one time for all or one for each endpoint, in nanoseconds
-        of the caller's clock. Contiguous arrays of float64 (int64 for times) are read in place, lists are converted,
-        other arrays are a TypeError.
+        One value per endpoint: NaN where it was not sampled, otherwise finite, not negative and at most what
+        docs/policies.md says (kv_usage: 1; times in seconds). `sampled_ns` is when they were sampled: one time for all or
+        one for each endpoint, in nanoseconds of the caller's clock. Contiguous arrays of float64 (int64 for times) are
+        read in place, lists are converted, other arrays are a TypeError; None is as if not given.
         """
-        super().update(
-            running=None if running is None else from_list(running, np.float64, "running"),
-            waiting=None if waiting is None else from_list(waiting, np.float64, "waiting"),
-            kv_usage=None if kv_usage is None else from_list(kv_usage, np.float64, "kv_usage"),
-            ttft_s=None if ttft_s is None else from_list(ttft_s, np.float64, "ttft_s"),
-            tpot_s=None if tpot_s is None else from_list(tpot_s, np.float64, "tpot_s"),
-            in_flight=None if in_flight is None else from_list(in_flight, np.float64, "in_flight"),
-            sampled_ns=sampled_ns if isinstance(sampled_ns, int) else from_list(sampled_ns, np.int64, "sampled_ns"),
-        )
+        given: dict[str, Any] = {
+            name: from_list(column, np.float64, name)  # type: ignore[arg-type]
+            for name, column in columns.items()
+            if column is not None
+        }
+        times = sampled_ns if isinstance(sampled_ns, int) else from_list(sampled_ns, np.int64, "sampled_ns")
+        super().update_columns(given, sampled_ns=times)
 
     def __repr__(self) -> str:
         return f"<kthena.Pool of {len(self)} endpoints>"
@@ -81,11 +81,16 @@ class Policy(_core.Policy):
 
     - `id`: of the request. Ties and random choices hang on it.
     - `model`: model or adapter that was asked for.
-    - `prompt_tokens`: length of the prompt.
+    - `prompt_tokens`, `output_tokens`: length of the prompt, and of the answer that is expected or allowed; 0: not known.
     - `prefix_depths`: array of uint32, one per endpoint: leading blocks of the prompt that the endpoint holds, as
       `PrefixIndex.find` gives it; None: not known. `prefix_total`: blocks of the prompt.
     - `history_depths`, `history_total`: the same by the router's own memory of what it sent; where there is none,
       policies read the first pair.
+    - `prefix_block_tokens`: tokens per block; 0: `prompt_tokens / prefix_total`. `prefix_host_depths`, `prefix_disk_depths`:
+      blocks held in host memory or faster, and on disk or faster, beside `prefix_depths`: no less than the faster tier
+      has. The same for `history`.
+    - `session`: what is to be kept together: a conversation, a user. `near`: the place to be near to, as in `Pool`.
+    - `slo_ttft_s`, `slo_tpot_s`: what the client was promised, seconds; 0: nothing.
     - `sequence`: count of requests so far; round robin follows it.
     - `now_ns`, `seed`: the moment. The library reads no clock and no random source.
 
@@ -121,10 +126,21 @@ class Policy(_core.Policy):
         id: str,
         model: str = "",
         prompt_tokens: int = 0,
+        output_tokens: int = 0,
         prefix_depths: Uint32 | None = None,
         prefix_total: int = 0,
+        prefix_block_tokens: int = 0,
+        prefix_host_depths: Uint32 | None = None,
+        prefix_disk_depths: Uint32 | None = None,
         history_depths: Uint32 | None = None,
         history_total: int = 0,
+        history_block_tokens: int = 0,
+        history_host_depths: Uint32 | None = None,
+        history_disk_depths: Uint32 | None = None,
+        session: str = "",
+        near: Place | Mapping[str, str] | None = None,
+        slo_ttft_s: float = 0.0,
+        slo_tpot_s: float = 0.0,
         sequence: int = 0,
         now_ns: int = 0,
         seed: int = 0,
@@ -135,10 +151,21 @@ class Policy(_core.Policy):
             id=id,
             model=model,
             prompt_tokens=prompt_tokens,
+            output_tokens=output_tokens,
             prefix_depths=prefix_depths,
             prefix_total=prefix_total,
+            prefix_block_tokens=prefix_block_tokens,
+            prefix_host_depths=prefix_host_depths,
+            prefix_disk_depths=prefix_disk_depths,
             history_depths=history_depths,
             history_total=history_total,
+            history_block_tokens=history_block_tokens,
+            history_host_depths=history_host_depths,
+            history_disk_depths=history_disk_depths,
+            session=session,
+            near=near,
+            slo_ttft_s=slo_ttft_s,
+            slo_tpot_s=slo_tpot_s,
             sequence=sequence,
             now_ns=now_ns,
             seed=seed,

@@ -2,20 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from kthena.reasons import Reason
 
-#: Names of an endpoint's signals: requests in the batch, requests in the queue, share of KV blocks in use (0..1), mean
-#: time to first token and mean time per output token since the scrape before (seconds, 0: none finished), and requests
-#: that this router sent and that have not ended.
-SIGNALS = ("running", "waiting", "kv_usage", "ttft_s", "tpot_s", "in_flight")
+#: One number for each endpoint, as `Pool.update` takes it.
+Column: TypeAlias = npt.NDArray[np.float64] | Sequence[float] | None
+
+
+class SignalColumns(TypedDict, total=False):
+    """What is known about endpoints as a number, by name, as `Pool.update` takes it."""
+
+    running: Column  #: requests in the engine's batch, as scraped
+    waiting: Column  #: requests in the engine's queue, as scraped
+    kv_usage: Column  #: share of KV blocks in use, 0..1, as scraped
+    ttft_s: Column  #: mean time to first token since the scrape before, seconds; 0: none finished
+    tpot_s: Column  #: mean time per output token since the scrape before, seconds; 0: none finished
+    in_flight: Column  #: requests this router sent and that have not ended
+    # the router's own bookings too: of those in flight
+    prefill_requests: Column  #: without a first token
+    prefill_tokens: Column  #: their prompt tokens
+    uncached_tokens: Column  #: of these, not in the endpoint's cache when they were sent
+    output_tokens: Column  #: reserved for answers and not produced yet
+    kv_tokens: Column  #: prompts and answers of all in flight
+    # what the endpoint can do: facts, or learned
+    kv_capacity_tokens: Column  #: tokens its KV memory holds
+    prefill_tps: Column  #: prompt tokens it computes in a second when it does nothing else
+    decode_tps: Column  #: answer tokens it makes in a second with a usual batch
+    max_running: Column  #: requests its batch holds at most
+    max_adapters: Column  #: adapters (LoRA) that may run at once
+    context_min_tokens: Column  #: shortest and longest request that it is meant for
+    context_max_tokens: Column
+    # what the router remembers
+    held_blocks: Column  #: blocks that it holds by the router's prefix index
+    cold_turn: Column  #: sequence of the last request without a hit that was sent there
+    ready_at_s: Column  #: when it became ready, seconds on the clock of `now_ns`
+
+
+#: Names of an endpoint's signals, in the order of their numbers.
+SIGNALS: tuple[str, ...] = tuple(SignalColumns.__annotations__)
+
+
+class Place(TypedDict, total=False):
+    """Where an endpoint runs, or a peer that a request should be near to. Names are unique within their level."""
+
+    host: str
+    rack: str
+    zone: str
+    region: str
+
 
 #: The number that stands for "no worker" in arrays of workers, and for "no endpoint" in those of `Policy.decide_many`.
 NO_WORKER = 0xFFFFFFFF
@@ -124,6 +165,15 @@ class ScoreTerm:
 
 
 @dataclass(frozen=True)
+class CorrectedSignal:
+    """A value that a rule of staleness changed; None: missing."""
+
+    signal: str
+    read: float | None
+    used: float | None
+
+
+@dataclass(frozen=True)
 class CandidateExplanation:
     """One endpoint of an explanation: either ranked, with its score taken apart, or dropped by a filter."""
 
@@ -131,12 +181,57 @@ class CandidateExplanation:
     rank: int  #: 1: chosen; 0: dropped
     total: float
     dropped: Reason | None
-    dropped_by: str | None  #: the filter
+    dropped_by: str | None  #: the filter, or the rule of the policy: "staleness", "slow_start_s"
     dropped_subject: int  #: what the reason `dropped` is about, and the numbers behind it, as `reason_numbers` says
     dropped_a: float
     dropped_b: float
     terms: tuple[ScoreTerm, ...]
     oldest_age_ns: int  #: age of the oldest signal at the moment of the decision; 0 when there is none
+    oldest_signal: str | None  #: which that is
+    tie_group: int  #: 1: the highest total; who shares a total shares a group; 0: dropped
+    corrected: tuple[CorrectedSignal, ...]
+
+
+@dataclass(frozen=True)
+class EarlierDrop:
+    """Why an endpoint was no candidate of an earlier stage."""
+
+    endpoint: str
+    dropped: Reason
+    dropped_by: str
+    dropped_subject: int
+    dropped_a: float
+    dropped_b: float
+
+
+@dataclass(frozen=True)
+class EarlierStage:
+    """A stage whose filters left nobody."""
+
+    name: str
+    reason: Reason
+    reason_subject: int
+    reason_a: float
+    reason_b: float
+    filters: tuple[str, ...]
+    dropped: tuple[EarlierDrop, ...]
+
+
+@dataclass(frozen=True)
+class Flip:
+    """The weight of a scorer, the others as they are, at which the runner-up is even with the chosen endpoint."""
+
+    scorer: str
+    weight: float
+    when: str  #: where the runner-up is ahead: "above" or "below"
+
+
+@dataclass(frozen=True)
+class RunnerUp:
+    """The second of the ranking, where the picker takes the highest total."""
+
+    endpoint: str
+    flips: tuple[Flip, ...]
 
 
 @dataclass(frozen=True)
@@ -156,8 +251,12 @@ class Explanation:
     filters: tuple[str, ...]
     scorers: tuple[str, ...]
     weights: tuple[float, ...]
+    combine: str  #: "sum", "product" or "tiers"
     picker: str
     candidates: tuple[CandidateExplanation, ...]
+    stage: int  #: whose parts these are: 0 the policy's own, n its n-th stage of otherwise
+    earlier: tuple[EarlierStage, ...]
+    runner_up: RunnerUp | None
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Explanation:
@@ -178,9 +277,40 @@ class Explanation:
             filters=tuple(document["filters"]),
             scorers=tuple(document["scorers"]),
             weights=tuple(document["weights"]),
+            combine=document["combine"],
             picker=document["picker"],
             candidates=tuple(_candidate(row) for row in document["candidates"]),
+            stage=decision["stage"],
+            earlier=tuple(_earlier(row) for row in document["earlier"]),
+            runner_up=_runner_up(document["runner_up"]),
         )
+
+
+def _earlier(row: Mapping[str, Any]) -> EarlierStage:
+    reason = row["reason"]
+    return EarlierStage(
+        name=row["name"],
+        reason=Reason(reason["code"]),
+        reason_subject=reason["subject"],
+        reason_a=reason["a"],
+        reason_b=reason["b"],
+        filters=tuple(row["filters"]),
+        dropped=tuple(
+            EarlierDrop(
+                endpoint=drop["endpoint"],
+                dropped=Reason(drop["dropped"]["code"]),
+                dropped_by=drop["dropped_by"],
+                dropped_subject=drop["dropped"]["subject"],
+                dropped_a=drop["dropped"]["a"],
+                dropped_b=drop["dropped"]["b"],
+            )
+            for drop in row["dropped"]
+        ),
+    )
+
+
+def _runner_up(row: Mapping[str, Any] | None) -> RunnerUp | None:
+    return None if row is None else RunnerUp(row["endpoint"], tuple(Flip(**flip) for flip in row["flips"]))
 
 
 def _candidate(row: Mapping[str, Any]) -> CandidateExplanation:
@@ -196,4 +326,7 @@ def _candidate(row: Mapping[str, Any]) -> CandidateExplanation:
         dropped_b=dropped["b"],
         terms=tuple(ScoreTerm(**term) for term in row["terms"]),
         oldest_age_ns=row["oldest_age_ns"],
+        oldest_signal=row["oldest_signal"],
+        tie_group=row["tie_group"],
+        corrected=tuple(CorrectedSignal(**value) for value in row["corrected"]),
     )

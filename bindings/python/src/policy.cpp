@@ -71,8 +71,10 @@ PyObject* explain_json(PyObject* self, PyObject* const* arguments, Py_ssize_t po
 }
 
 #define KTHENA_REQUEST_SIGNATURE                                                                              \
-  "($self, pool, *, id, model='', prompt_tokens=0, prefix_depths=None, prefix_total=0, history_depths=None, " \
-  "history_total=0, sequence=0, now_ns=0, seed=0)\n--\n\n"
+  "($self, pool, *, id, model='', prompt_tokens=0, output_tokens=0, prefix_depths=None, prefix_total=0, "     \
+  "prefix_block_tokens=0, prefix_host_depths=None, prefix_disk_depths=None, history_depths=None, "            \
+  "history_total=0, history_block_tokens=0, history_host_depths=None, history_disk_depths=None, session='', " \
+  "near=None, slo_ttft_s=0.0, slo_tpot_s=0.0, sequence=0, now_ns=0, seed=0)\n--\n\n"
 
 PyMethodDef kMethods[] = {
     method<&decide>("decide", "decide" KTHENA_REQUEST_SIGNATURE "Where the request goes."),

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "request.hpp"
 #include "state.hpp"
 #include "text.hpp"
 
@@ -22,15 +23,28 @@ using namespace py::literals;
 namespace kthena::python {
 namespace {
 
-constexpr std::array<const char*, KTHENA_SIGNAL_COUNT> kSignalNames = {"running", "waiting", "kv_usage",
-                                                                       "ttft_s",  "tpot_s",  "in_flight"};
+/// -1 when there is none of that name.
+std::int32_t signal_of(std::string_view name) noexcept {
+  for (std::int32_t i = 0; i < KTHENA_SIGNAL_COUNT; ++i) {
+    const kthena_str known = kthena_signal_name(i);
+    if (std::string_view(known.data, known.size) == name) return i;
+  }
+  return -1;
+}
 
 std::int32_t find_signal(std::string_view name) {
-  for (std::size_t i = 0; i < kSignalNames.size(); ++i)
-    if (kSignalNames[i] == name) return static_cast<std::int32_t>(i);
+  if (const std::int32_t signal = signal_of(name); signal >= 0) return signal;
   std::string message = "there is no signal \"" + std::string(name) + "\"; the signals are";
-  for (const char* known : kSignalNames) message.append(known == kSignalNames[0] ? " " : ", ").append(known);
+  for (std::int32_t i = 0; i < KTHENA_SIGNAL_COUNT; ++i)
+    message.append(i == 0 ? " " : ", ").append(kthena_signal_name(i).data);
   raise_error(KTHENA_NOT_FOUND, message);
+}
+
+py::tuple signal_names() {
+  py::tuple names(static_cast<std::size_t>(KTHENA_SIGNAL_COUNT));
+  for (std::int32_t i = 0; i < KTHENA_SIGNAL_COUNT; ++i)
+    names[static_cast<std::size_t>(i)] = py::str(kthena_signal_name(i).data);
+  return names;
 }
 
 /// Lists of strings as the C interface takes them.
@@ -53,31 +67,78 @@ void refuse_str(py::handle object, const char* what) {
     throw py::type_error(std::string(what) + " must be a sequence of str, not one str");
 }
 
-std::unique_ptr<Pool> make_pool(const py::iterable& ids, const py::object& models) {
+/// A list of names for each endpoint, and where each list starts.
+struct NameLists {
+  FlatStrings names;
+  std::vector<std::uint64_t> starts;
+
+  void read(const py::object& lists, const char* what, const char* element, std::size_t endpoints) {
+    if (lists.is_none()) return;
+    refuse_str(lists, what);
+    for (py::handle of_endpoint : lists) {
+      refuse_str(of_endpoint, (std::string(what) + " of an endpoint").c_str());
+      starts.push_back(names.offsets.size() - 1);
+      for (py::handle name : of_endpoint) names.add(name, element);
+    }
+    starts.push_back(names.offsets.size() - 1);
+    if (starts.size() != endpoints + 1)
+      raise_error(KTHENA_INVALID_ARGUMENT, std::string(what) + ": " + std::to_string(starts.size() - 1) +
+                                               " lists for " + std::to_string(endpoints) + " endpoints");
+  }
+  /// NULL when there are none.
+  [[nodiscard]] const std::uint64_t* data() const noexcept { return starts.empty() ? nullptr : starts.data(); }
+};
+
+/// The names of places one behind the other, KTHENA_PLACE_LEVELS for each endpoint.
+FlatStrings read_places(const py::object& places, std::size_t endpoints) {
+  refuse_str(places, "places");
+  FlatStrings flat;
+  std::size_t count = 0;
+  for (py::handle given : places) {
+    Place place;
+    if (!place.read(given.ptr(), ("places[" + std::to_string(count) + "]").c_str())) throw py::error_already_set();
+    for (std::size_t level = 0; level < KTHENA_PLACE_LEVELS; ++level) {
+      const kthena_str name = place.names()[level];
+      if (name.size != 0) flat.bytes.append(name.data, name.size);
+      flat.offsets.push_back(flat.bytes.size());
+    }
+    ++count;
+  }
+  if (count != endpoints)
+    raise_error(KTHENA_INVALID_ARGUMENT,
+                "places: " + std::to_string(count) + " for " + std::to_string(endpoints) + " endpoints");
+  return flat;
+}
+
+std::unique_ptr<Pool> make_pool(const py::iterable& ids, const py::object& models, const py::object& waiting_models,
+                                const py::object& places) {
   refuse_str(ids, "ids");
   FlatStrings id_text;
   for (py::handle id : ids) id_text.add(id, "an id");
-  FlatStrings model_text;
-  std::vector<std::uint64_t> starts;
-  if (!models.is_none()) {
-    refuse_str(models, "models");
-    for (py::handle of_endpoint : models) {
-      refuse_str(of_endpoint, "models of an endpoint");
-      starts.push_back(model_text.offsets.size() - 1);
-      for (py::handle model : of_endpoint) model_text.add(model, "a model");
-    }
-    starts.push_back(model_text.offsets.size() - 1);
-    if (starts.size() != id_text.offsets.size())
-      raise_error(KTHENA_INVALID_ARGUMENT, "models: " + std::to_string(starts.size() - 1) + " lists for " +
-                                               std::to_string(id_text.offsets.size() - 1) + " endpoints");
+  kthena_pool_endpoints endpoints{};
+  endpoints.struct_size = sizeof(endpoints);
+  endpoints.n = id_text.offsets.size() - 1;
+  endpoints.id_bytes = id_text.bytes.data();
+  endpoints.id_offsets = id_text.offsets.data();
+  NameLists served;
+  served.read(models, "models", "a model", endpoints.n);
+  endpoints.model_bytes = served.names.bytes.data();
+  endpoints.model_offsets = served.names.offsets.data();
+  endpoints.endpoint_models = served.data();
+  NameLists waiting;
+  waiting.read(waiting_models, "waiting_models", "a model", endpoints.n);
+  endpoints.waiting_bytes = waiting.names.bytes.data();
+  endpoints.waiting_offsets = waiting.names.offsets.data();
+  endpoints.endpoint_waiting = waiting.data();
+  FlatStrings place_text;
+  if (!places.is_none()) {
+    place_text = read_places(places, endpoints.n);
+    endpoints.place_bytes = place_text.bytes.data();
+    endpoints.place_offsets = place_text.offsets.data();
   }
   kthena_pool* pool = nullptr;
   Error error;
-  check(kthena_pool_create(id_text.bytes.data(), id_text.offsets.data(), id_text.offsets.size() - 1,
-                           starts.empty() ? nullptr : model_text.bytes.data(),
-                           starts.empty() ? nullptr : model_text.offsets.data(),
-                           starts.empty() ? nullptr : starts.data(), &pool, &error),
-        error);
+  check(kthena_pool_create_from(&endpoints, &pool, &error), error);
   return std::make_unique<Pool>(pool);
 }
 
@@ -118,6 +179,8 @@ struct SampleTimes {
   }
 };
 
+using Columns = std::array<py::handle, KTHENA_SIGNAL_COUNT>;
+
 struct Column {
   std::int32_t signal = 0;
   Buffer values;
@@ -126,16 +189,24 @@ struct Column {
 };
 
 /// All columns or none, and all faults together.
-void update(Pool& pool, const std::array<py::object, KTHENA_SIGNAL_COUNT>& given, const py::object& sampled_ns) {
+void update_columns(Pool& pool, const py::dict& by_name, const py::object& sampled_ns) {
+  Columns given{};
+  for (const auto& [name, values] : by_name) {
+    const std::int32_t which = signal_of(name.cast<std::string_view>());
+    if (which < 0)
+      throw py::type_error("update() got an unexpected keyword argument '" + name.cast<std::string>() + "'");
+    given[static_cast<std::size_t>(which)] = values;
+  }
   SampleTimes times;
   times.read(sampled_ns, pool.size());
   std::array<Column, KTHENA_SIGNAL_COUNT> columns;
   std::size_t count = 0;
   for (std::size_t i = 0; i < given.size(); ++i) {
-    if (given[i].is_none()) continue;
+    if (!given[i]) continue;
     Column& column = columns[count++];
     column.signal = static_cast<std::int32_t>(i);
-    if (!column.values.acquire(given[i].ptr(), kSignalNames[i], Element::kFloat64)) throw py::error_already_set();
+    if (!column.values.acquire(given[i].ptr(), kthena_signal_name(column.signal).data, Element::kFloat64))
+      throw py::error_already_set();
   }
   const std::span<Column> used(columns.data(), count);
   const std::int64_t* each = times.has_each ? times.each.as<const std::int64_t>() : nullptr;
@@ -232,23 +303,15 @@ Pool::Pool(kthena_pool* pool) : pool_(pool), size_(kthena_pool_size(pool)), ids_
 
 void register_pool(py::module_& module, State& state) {
   py::class_<Pool> type(module, "Pool", "Endpoints and what is known about them.");
-  type.def(py::init(&make_pool), "ids"_a, "models"_a = py::none())
+  module.def("signal_names", &signal_names, "Names of the signals, by number.");
+  type.def(py::init(&make_pool), "ids"_a, "models"_a = py::none(), py::kw_only(), "waiting_models"_a = py::none(),
+           "places"_a = py::none())
       .def(py::init(&pool_from_json), py::kw_only(), "json"_a)
       .def("__len__", &Pool::size)
       .def_property_readonly("ids", &Pool::ids, "Ids of the endpoints, in the order they were given.")
       .def("find", &find, "id"_a, "Index of an endpoint, or None.")
-      .def(
-          "update",
-          [](Pool& self, py::object running, py::object waiting, py::object kv_usage, py::object ttft_s,
-             py::object tpot_s, py::object in_flight, const py::object& sampled) {
-            update(self,
-                   {std::move(running), std::move(waiting), std::move(kv_usage), std::move(ttft_s), std::move(tpot_s),
-                    std::move(in_flight)},
-                   sampled);
-          },
-          py::kw_only(), "running"_a = py::none(), "waiting"_a = py::none(), "kv_usage"_a = py::none(),
-          "ttft_s"_a = py::none(), "tpot_s"_a = py::none(), "in_flight"_a = py::none(), "sampled_ns"_a,
-          "Replaces columns. Arrays of float64 are read in place.")
+      .def("update_columns", &update_columns, "columns"_a, py::kw_only(), "sampled_ns"_a,
+           "Replaces columns, by name of the signal. Arrays of float64 are read in place.")
       .def("set", &set, "name"_a, "endpoint"_a, "value"_a, py::kw_only(), "sampled_ns"_a,
            "Replaces one value, by id or index.")
       .def("signal", &signal, "name"_a, "One column; NaN where never sampled.")

@@ -1,6 +1,7 @@
 // request.cpp
 #include "request.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -9,9 +10,29 @@
 namespace kthena::python {
 namespace {
 
-constexpr const char* kNames[kRequestKeywords] = {
-    "id",       "model",  "prompt_tokens", "prefix_depths", "prefix_total", "history_depths", "history_total",
-    "sequence", "now_ns", "seed"};
+constexpr const char* kNames[kRequestKeywords] = {"id",
+                                                  "model",
+                                                  "prompt_tokens",
+                                                  "prefix_depths",
+                                                  "prefix_total",
+                                                  "history_depths",
+                                                  "history_total",
+                                                  "sequence",
+                                                  "now_ns",
+                                                  "seed",
+                                                  "output_tokens",
+                                                  "prefix_block_tokens",
+                                                  "prefix_host_depths",
+                                                  "prefix_disk_depths",
+                                                  "history_block_tokens",
+                                                  "history_host_depths",
+                                                  "history_disk_depths",
+                                                  "session",
+                                                  "near",
+                                                  "slo_ttft_s",
+                                                  "slo_tpot_s"};
+
+constexpr const char* kLevels[KTHENA_PLACE_LEVELS] = {"host", "rack", "zone", "region"};
 
 bool read_str(PyObject* value, const char* name, kthena_str& out) {
   if (!PyUnicode_Check(value)) {
@@ -42,6 +63,8 @@ bool refuse_range(const char* name, const char* range) {
 
 }  // namespace
 
+const kthena_request kNoRequest = KTHENA_INIT(kthena_request);
+
 bool read_u64(PyObject* value, const char* name, uint64_t& out) {
   PyObject* number = as_int(value, name);
   if (number == nullptr) return false;
@@ -67,6 +90,45 @@ bool read_i64(PyObject* value, const char* name, int64_t& out) {
   return !(out == -1 && PyErr_Occurred() != nullptr) || refuse_range(name, "-2^63 .. 2^63 - 1");
 }
 
+bool read_double(PyObject* value, const char* name, double& out) {
+  out = PyFloat_AsDouble(value);
+  if (out != -1 || PyErr_Occurred() == nullptr) return true;
+  if (PyErr_ExceptionMatches(PyExc_TypeError))
+    PyErr_Format(PyExc_TypeError, "%s must be float, not %s", name, Py_TYPE(value)->tp_name);
+  return false;
+}
+
+bool Place::read(PyObject* mapping, const char* name) {
+  if (mapping == Py_None) return true;
+  items_ = PyMapping_Items(mapping);
+  if (items_ == nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_AttributeError))
+      PyErr_Format(PyExc_TypeError, "%s must be a mapping of names by level, not %s", name, Py_TYPE(mapping)->tp_name);
+    return false;
+  }
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items_); ++i)
+    if (!read_item(PyList_GET_ITEM(items_, i), name)) return false;
+  return true;
+}
+
+bool Place::read_item(PyObject* item, const char* name) {
+  if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) != 2) {
+    PyErr_Format(PyExc_TypeError, "%s must be a mapping of names by level", name);
+    return false;
+  }
+  PyObject* level = PyTuple_GET_ITEM(item, 0);
+  PyObject* value = PyTuple_GET_ITEM(item, 1);
+  for (std::size_t i = 0; PyUnicode_Check(level) && i < KTHENA_PLACE_LEVELS; ++i)
+    if (PyUnicode_CompareWithASCIIString(level, kLevels[i]) == 0)
+      return value == Py_None || read_str(value, name, names_[i]);
+  PyObject* message =
+      PyUnicode_FromFormat("%s: there is no level %R; the levels are host, rack, zone, region", name, level);
+  if (message == nullptr) return false;
+  if (const char* text = PyUnicode_AsUTF8(message)) set_error(KTHENA_INVALID_ARGUMENT, text);
+  Py_DECREF(message);
+  return false;
+}
+
 void intern_keywords(State& state) {
   for (std::size_t i = 0; i < kRequestKeywords; ++i) state.keywords[i] = PyUnicode_InternFromString(kNames[i]);
 }
@@ -75,7 +137,7 @@ bool Request::read_depths(PyObject* value, const char* name, Buffer& buffer, con
   if (value == Py_None) return true;
   if (!buffer.acquire(value, name, Element::kUint32)) return false;
   if (request_.depth_count != 0 && request_.depth_count != buffer.size()) {
-    set_error(KTHENA_INVALID_ARGUMENT, "prefix_depths and history_depths must have one element for each endpoint");
+    set_error(KTHENA_INVALID_ARGUMENT, "arrays of depths must have one element for each endpoint");
     return false;
   }
   request_.depth_count = buffer.size();
@@ -104,21 +166,55 @@ bool Request::assign(std::size_t keyword, PyObject* value) {
       return read_u64(value, kNames[kSequence], request_.sequence);
     case kNowNs:
       return read_i64(value, kNames[kNowNs], request_.now_ns);
-    default:
+    case kSeed:
       return read_u64(value, kNames[kSeed], request_.seed);
+    default:
+      return assign_more(keyword, value);
+  }
+}
+
+bool Request::assign_more(std::size_t keyword, PyObject* value) {
+  const char* name = kNames[keyword];
+  switch (keyword) {
+    case kOutputTokens:
+      return read_u32(value, name, request_.output_tokens);
+    case kPrefixBlockTokens:
+      return read_u32(value, name, request_.prefix_block_tokens);
+    case kPrefixHostDepths:
+      return read_depths(value, name, more().tiers[0], request_.prefix_host_depths);
+    case kPrefixDiskDepths:
+      return read_depths(value, name, more().tiers[1], request_.prefix_disk_depths);
+    case kHistoryBlockTokens:
+      return read_u32(value, name, request_.history_block_tokens);
+    case kHistoryHostDepths:
+      return read_depths(value, name, more().tiers[2], request_.history_host_depths);
+    case kHistoryDiskDepths:
+      return read_depths(value, name, more().tiers[3], request_.history_disk_depths);
+    case kSession:
+      return read_str(value, name, request_.session);
+    case kNear:
+      if (!more().near.read(value, name)) return false;
+      std::copy_n(more().near.names(), KTHENA_PLACE_LEVELS, request_.near_to);
+      return true;
+    case kSloTtft:
+      return read_double(value, name, request_.slo_ttft_s);
+    default:
+      return read_double(value, name, request_.slo_tpot_s);
   }
 }
 
 bool Request::read_keyword(const State& state, const char* function, PyObject* name, PyObject* value,
                            std::size_t& expected) {
   // Names in a call are interned, and mostly in the order of the signature.
-  for (std::size_t i = 0; i < kRequestKeywords; ++i) {
-    const std::size_t keyword = (expected + i) % kRequestKeywords;
+  for (std::size_t i = 0; i < kUsualKeywords; ++i) {
+    const std::size_t keyword = (expected + i) % kUsualKeywords;
     if (state.keywords[keyword] == name) {
       expected = keyword + 1;
       return assign(keyword, value);
     }
   }
+  for (std::size_t keyword = kUsualKeywords; keyword < kRequestKeywords; ++keyword)
+    if (state.keywords[keyword] == name) return assign_more(keyword, value);
   for (std::size_t keyword = 0; keyword < kRequestKeywords; ++keyword)
     if (PyUnicode_CompareWithASCIIString(name, kNames[keyword]) == 0) return assign(keyword, value);
   if (pool_ == nullptr && PyUnicode_CompareWithASCIIString(name, "pool") == 0) {

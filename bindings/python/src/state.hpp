@@ -10,7 +10,7 @@
 
 namespace kthena::python {
 
-/// Arguments of decide() and explain_json() that are given by name.
+/// Arguments of decide() and explain_json() that are given by name: the usual ones, then those that few calls give.
 enum RequestKeyword : std::size_t {
   kId,
   kModel,
@@ -22,6 +22,18 @@ enum RequestKeyword : std::size_t {
   kSequence,
   kNowNs,
   kSeed,
+  kUsualKeywords,
+  kOutputTokens = kUsualKeywords,
+  kPrefixBlockTokens,
+  kPrefixHostDepths,
+  kPrefixDiskDepths,
+  kHistoryBlockTokens,
+  kHistoryHostDepths,
+  kHistoryDiskDepths,
+  kSession,
+  kNear,
+  kSloTtft,
+  kSloTpot,
   kRequestKeywords
 };
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import types
 from typing import Any
 
 import kthena
@@ -122,6 +123,28 @@ def test_depths_pull(pool: kthena.Pool, policy: kthena.Policy) -> None:
     assert policy.decide(pool, id="x", prefix_depths=None, history_depths=depths, history_total=30).endpoint == "c"
 
 
+def test_what_no_part_reads_changes_nothing(pool: kthena.Pool, policy: kthena.Policy) -> None:
+    depths, deeper = np.array([0, 1, 2], np.uint32), np.array([4, 1, 9], np.uint32)
+    known: dict[str, Any] = {"id": "x", "prefix_depths": depths, "prefix_total": 9, "seed": 2}
+    more: dict[str, Any] = {
+        "output_tokens": 100,
+        "prefix_block_tokens": 16,
+        "prefix_host_depths": depths,
+        "prefix_disk_depths": deeper,
+        "history_block_tokens": 65536,
+        "history_host_depths": None,
+        "history_disk_depths": None,
+        "session": "conversation",
+        "near": types.MappingProxyType({"zone": "z1", "host": None}),
+        "slo_ttft_s": 1,
+        "slo_tpot_s": np.float64(0.025),
+    }
+    assert policy.decide(pool, **more, **known) == policy.decide(pool, **known)
+    assert policy.decide(pool, **{"".join(name): value for name, value in (known | more).items()}).index is not None
+    assert policy.explain(pool, **known, **more) == policy.explain(pool, **known)
+    assert policy.decide(pool, **known, near=None) == policy.decide(pool, **known, near={})
+
+
 def test_round_robin_follows_the_sequence() -> None:
     policy, pool = kthena.Policy("round-robin"), kthena.Pool(["c", "a", "b"])
     assert [policy.decide(pool, id="x", sequence=i).endpoint for i in range(4)] == ["a", "b", "c", "a"]
@@ -151,6 +174,30 @@ def test_round_robin_follows_the_sequence() -> None:
         ({"id": "x", "prefix_depths": np.zeros(2, np.uint32)}, ValueError, "depth"),
         ({"id": "x", "prefix_depths": np.zeros(0, np.uint32)}, ValueError, "depth"),
         ({"id": "x", "history_depths": np.zeros(4, np.uint32)}, ValueError, "depth"),
+        ({"id": "x", "output_tokens": 2**32}, ValueError, "output_tokens must be in 0 .. 2"),
+        ({"id": "x", "output_tokens": 1.5}, TypeError, "output_tokens must be int"),
+        ({"id": "x", "prefix_block_tokens": 65537}, ValueError, "prefix_block_tokens: must not exceed 65536"),
+        ({"id": "x", "history_block_tokens": -1}, ValueError, "history_block_tokens must be in"),
+        ({"id": "x", "session": 7}, TypeError, "session must be str"),
+        ({"id": "x", "near": "z1"}, TypeError, "near must be a mapping of names by level, not str"),
+        ({"id": "x", "near": ["z1"]}, TypeError, "near must be a mapping of names by level, not list"),
+        ({"id": "x", "near": {"row": "z1"}}, ValueError, "near: there is no level 'row'"),
+        ({"id": "x", "near": {"zone": 1}}, TypeError, "near must be str, not int"),
+        ({"id": "x", "slo_ttft_s": "fast"}, TypeError, "slo_ttft_s must be float, not str"),
+        ({"id": "x", "slo_ttft_s": float("nan")}, ValueError, "slo_ttft_s: must be finite and not negative"),
+        ({"id": "x", "slo_tpot_s": -1}, ValueError, "slo_tpot_s: must be finite and not negative"),
+        ({"id": "x", "prefix_host_depths": np.zeros(3, np.uint32)}, ValueError, "needs request.prefix_depths"),
+        ({"id": "x", "history_disk_depths": [0, 0, 0]}, TypeError, "history_disk_depths must be an array of uint32"),
+        (
+            {"id": "x", "prefix_depths": np.ones(3, np.uint32), "prefix_disk_depths": np.zeros(3, np.uint32)},
+            ValueError,
+            r"prefix_disk_depths\[0\]: must be at least request.prefix_depths\[0\], 1",
+        ),
+        (
+            {"id": "x", "prefix_depths": np.zeros(3, np.uint32), "prefix_host_depths": np.zeros(2, np.uint32)},
+            ValueError,
+            "one element for each endpoint",
+        ),
         (
             {"id": "x", "prefix_depths": np.zeros(3, np.uint32), "history_depths": np.zeros(2, np.uint32)},
             ValueError,
@@ -205,14 +252,17 @@ def test_references_are_not_lost(pool: kthena.Pool, policy: kthena.Policy) -> No
 
     depths = np.zeros(3, np.uint32)
     bad = np.zeros(3, np.uint8)
-    counted = [pool, policy, depths, bad, pool.ids]
+    near: dict[str, Any] = {"zone": "".join(["z", "1"]), "host": "".join(["h", "1"])}
+    counted = [pool, policy, depths, bad, pool.ids, near, *near.values()]
     before = [sys.getrefcount(item) for item in counted]
     for _ in range(100):
         decision = policy.decide(pool, id="x", prefix_depths=depths)
         assert decision.ranked and decision.reason and decision.outcome == 0
-        with pytest.raises(TypeError):
-            policy.decide(pool, id="x", prefix_depths=bad)  # type: ignore[arg-type]
-    del decision
+        decision = policy.decide(pool, id="x", prefix_depths=depths, prefix_host_depths=depths, near=near)
+        for wrong in ({"prefix_depths": bad}, {"near": near | {"row": "r"}}, {"near": near | {"rack": 1}}):
+            with pytest.raises((TypeError, ValueError)):
+                policy.decide(pool, id="x", **wrong)  # type: ignore[arg-type]
+    del decision, wrong
     assert [sys.getrefcount(item) for item in counted] == before
 
 

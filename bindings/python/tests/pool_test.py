@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kthena import _core
 
 IDS = ["pod-c", "pod-a", "pod-b"]
 
@@ -56,6 +57,62 @@ def test_ids_may_be_any_iterable_of_text() -> None:
 def test_bad_endpoints(ids: Any, models: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         kthena.Pool(ids, models)
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "message"),
+    [
+        ({"waiting_models": ["sql"]}, TypeError, "not one str"),
+        ({"waiting_models": [["sql"]]}, ValueError, "waiting_models: 1 lists for 2 endpoints"),
+        ({"waiting_models": [["m", "sql", "sql"], []]}, ValueError, r"waiting_models\[0\].*; .*waiting_models\[2\]"),
+        ({"waiting_models": [[1], []]}, TypeError, "must be str"),
+        ({"places": "zone"}, TypeError, "not one str"),
+        ({"places": [{}]}, ValueError, "places: 1 for 2 endpoints"),
+        ({"places": [{}, "z1"]}, TypeError, r"places\[1\] must be a mapping of names by level, not str"),
+        (
+            {"places": [{}, {"row": "r"}]},
+            ValueError,
+            r"places\[1\]: there is no level 'row'; the levels are host, rack",
+        ),
+        ({"places": [{1: "r"}, {}]}, ValueError, "there is no level 1"),
+        ({"places": [{"zone": 1}, {}]}, TypeError, r"places\[0\] must be str, not int"),
+    ],
+)
+def test_bad_waiting_models_and_places(more: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        kthena.Pool(["a", "b"], [["m"], []], **more)
+
+
+def test_waiting_models_and_places() -> None:
+    near: kthena.Place = {"zone": "z1"}
+    pool = kthena.Pool(
+        ["b", "a", "c"],
+        [["base"], ["base", "sql"], []],
+        waiting_models=[["sql"], [], ["sql"]],
+        places=[{"host": "h1", "region": "eu"}, None, near],
+    )
+    policy = kthena.Policy.from_json({"filters": ["lora-affinity"], "scorers": ["random"]})
+    assert policy.decide(pool, id="x", model="sql").ranked == ("a",)
+    assert policy.decide(pool, id="x", model="base").candidates == 2
+    assert kthena.Pool(["a"], waiting_models=None, places=None).ids == ("a",)
+
+
+def test_signals_are_those_of_the_library(pool: kthena.Pool) -> None:
+    assert _core.signal_names() == kthena.SIGNALS
+    assert len(kthena.SIGNALS) == 21 and kthena.SIGNALS[5:7] == ("in_flight", "prefill_requests")
+
+
+def test_every_signal_at_once(pool: kthena.Pool) -> None:
+    columns: Any = {name: np.array([i / 32, np.nan, 0]) for i, name in enumerate(kthena.SIGNALS)}
+    pool.update(**columns, sampled_ns=4)
+    for name, column in columns.items():
+        assert np.array_equal(pool.signal(name), column, equal_nan=True)
+        assert list(pool.sampled_ns(name))[::2] == [4, 4]
+    limits = {"kv_usage": 1, "held_blocks": 1e15, "cold_turn": 9e15, "ready_at_s": 1e10, "prefill_tps": 1e9}
+    for name, most in limits.items():
+        pool.set(name, 0, most, sampled_ns=1)
+        with pytest.raises(ValueError, match=name + ".* must not exceed"):
+            pool.set(name, 0, most * 1.01, sampled_ns=1)
 
 
 def test_never_sampled_is_a_state(pool: kthena.Pool) -> None:

@@ -17,6 +17,18 @@ ROUTE = ROOT / "tests" / "vectors" / "route"
 ROUTE_ERRORS = ROOT / "tests" / "vectors" / "route_errors"
 SIM = ROOT / "tests" / "vectors" / "sim"
 ENGINE = ROOT / "tests" / "vectors" / "engine"
+REQUEST_MEMBERS = (
+    "model",
+    "prompt_tokens",
+    "output_tokens",
+    "session",
+    "near",
+    "slo_ttft_s",
+    "slo_tpot_s",
+    "sequence",
+    "now_ns",
+    "seed",
+)
 
 
 def cases(folder: Path) -> Iterator[dict[str, Any]]:
@@ -61,8 +73,13 @@ def assert_faults(message: str, faults: list[str]) -> None:
 def pool_of(document: dict[str, Any]) -> kthena.Pool:
     """The pool through the typed interface, column by column."""
     rows = document["endpoints"]
-    models = [row.get("models", []) for row in rows] if any("models" in row for row in rows) else None
-    pool = kthena.Pool([row["id"] for row in rows], models)
+    names: dict[str, list[list[str]]] = {
+        member: [row.get(member, []) for row in rows]
+        for member in ("models", "waiting_models")
+        if any(member in row for row in rows)
+    }
+    places = [row.get("place") for row in rows] if any("place" in row for row in rows) else None
+    pool = kthena.Pool([row["id"] for row in rows], **names, places=places)
     for name in kthena.SIGNALS:
         values, times = [], []
         for row in rows:
@@ -73,7 +90,7 @@ def pool_of(document: dict[str, Any]) -> kthena.Pool:
                 sample = sample["value"]
             values.append(np.nan if sample is None else float(sample))
             times.append(sampled_ns)
-        column = {name: np.array(values, dtype=np.float64)}
+        column: Any = {name: np.array(values, dtype=np.float64)}
         pool.update(**column, sampled_ns=np.array(times, dtype=np.int64))
     return pool
 
@@ -87,15 +104,19 @@ def policy_of(document: Any) -> kthena.Policy:
 def request_of(document: dict[str, Any], pool: kthena.Pool) -> dict[str, Any]:
     """Arguments of decide()."""
     arguments: dict[str, Any] = {"id": document.get("id", "")}
-    for name in ("model", "prompt_tokens", "sequence", "now_ns", "seed"):
-        if name in document:
+    for name in REQUEST_MEMBERS:
+        if document.get(name) is not None:
             arguments[name] = document[name]
     for name in ("prefix", "history"):
         match = document.get(name)
         if match is None:
             continue
         arguments[f"{name}_total"] = match.get("total_blocks", 0)
-        if "depth_blocks" in match:
-            depths = [match["depth_blocks"].get(id, 0) for id in pool.ids]
-            arguments[f"{name}_depths"] = np.array(depths, dtype=np.uint32)
+        arguments[f"{name}_block_tokens"] = match.get("block_tokens", 0)
+        depths = [0] * len(pool)
+        for member, argument in (("", "depths"), ("host_", "host_depths"), ("disk_", "disk_depths")):
+            tier = match.get(f"{member}depth_blocks", None if member else {})
+            if tier is not None:  # who is not named holds what the faster tier does
+                depths = [tier.get(id, depths[i]) for i, id in enumerate(pool.ids)]
+                arguments[f"{name}_{argument}"] = np.array(depths, dtype=np.uint32)
     return arguments
