@@ -146,7 +146,7 @@ inline constexpr std::uint32_t kMemberEnds<kthena_decision>[] = {
     KTHENA_END(kthena_decision, reason_a),       KTHENA_END(kthena_decision, reason_b),
     KTHENA_END(kthena_decision, score),          KTHENA_END(kthena_decision, margin),
     KTHENA_END(kthena_decision, ranked_count),   KTHENA_END(kthena_decision, ranked),
-    KTHENA_END(kthena_decision, reserved)};
+    KTHENA_END(kthena_decision, stage)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_prefix_index_options>[] = {
     KTHENA_END(kthena_prefix_index_options, struct_size),

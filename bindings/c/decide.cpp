@@ -171,7 +171,7 @@ void write_decision(const kthena_pool& pool, const route::Decision& made, kthena
   for (std::size_t i = 0; i < route::kMaxRanked; ++i) decision.ranked[i] = made.ranked[i].value;
   if (!pool.sorted())
     for (std::uint32_t i = 0; i < made.ranked_count; ++i) decision.ranked[i] = pool.to_caller[made.ranked[i].value];
-  decision.reserved = 0;
+  decision.stage = made.stage;
 }
 
 }  // namespace

@@ -159,7 +159,7 @@ KTHENA_AT(kthena_decision, score, 40);
 KTHENA_AT(kthena_decision, margin, 48);
 KTHENA_AT(kthena_decision, ranked_count, 56);
 KTHENA_AT(kthena_decision, ranked, 60);
-KTHENA_AT(kthena_decision, reserved, 124);
+KTHENA_AT(kthena_decision, stage, 124);
 
 static_assert(sizeof(kthena_prefix_index_options) == 56);
 KTHENA_AT(kthena_prefix_index_options, struct_size, 0);

@@ -130,6 +130,7 @@ type Decision struct {
 	Score         float64 // total of the chosen one, in the policy's unit
 	Margin        float64 // score minus that of the runner-up
 	Candidates    int     // endpoints left after the filters
+	Stage         int     // whose parts decided: 0 the policy's own, n its n-th stage of otherwise; the last one when not routed
 	rankedCount   int
 	ranked        [MaxRanked]int
 }
@@ -227,6 +228,7 @@ func (p *Policy) DecideInto(pool *Pool, request *Request, workspace *Workspace, 
 	decision.Score = float64(c.score)
 	decision.Margin = float64(c.margin)
 	decision.Candidates = int(c.candidates)
+	decision.Stage = int(c.stage)
 	ranked := c.ranked[:c.ranked_count]
 	decision.rankedCount = len(ranked)
 	for i, endpoint := range ranked {

@@ -69,6 +69,7 @@ type expectDocument struct {
 	Score      float64
 	Margin     float64
 	Candidates int
+	Stage      int
 	Ranked     []string
 }
 
@@ -184,6 +185,7 @@ func TestVectors(t *testing.T) {
 			got.Reason.Code, got.Reason.Name, got.Reason.Subject = decision.Reason, decision.Reason.String(), decision.ReasonSubject
 			got.Reason.A, got.Reason.B = decision.ReasonA, decision.ReasonB
 			got.Score, got.Margin, got.Candidates = decision.Score, decision.Margin, decision.Candidates
+			got.Stage = decision.Stage
 			got.Ranked = []string{}
 			for _, endpoint := range decision.Ranking() {
 				got.Ranked = append(got.Ranked, pool.ID(endpoint))

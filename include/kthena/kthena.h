@@ -283,7 +283,7 @@ typedef struct kthena_decision {
   uint32_t ranked_count;
   uint32_t
       ranked[KTHENA_MAX_RANKED]; /* best first: the chosen one, then those to try when it fails; then KTHENA_NONE */
-  uint32_t reserved;             /* 0 */
+  uint32_t stage;                /* whose parts decided: 0 the policy's own, n its n-th stage of "otherwise" */
 } kthena_decision;
 
 /* One decision. Allocates only while the workspace is smaller than the pool. [many readers of pool and policy; one thread per workspace] */

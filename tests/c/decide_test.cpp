@@ -78,7 +78,7 @@ TEST_CASE("a decision in the caller's numbers, whatever the order", "[c][decide]
     CHECK(each->decision.ranked[0] == each->decision.endpoint);
     for (std::size_t i = 3; i < KTHENA_MAX_RANKED; ++i) CHECK(each->decision.ranked[i] == KTHENA_NONE);
     CHECK(each->decision.reason == KTHENA_REASON_BEST_SCORE);
-    CHECK(each->decision.reserved == 0);
+    CHECK(each->decision.stage == 0);
   }
   for (std::uint32_t i = 0; i < 3; ++i)
     CHECK(sorted.id(sorted.decision.ranked[i]) == mixed.id(mixed.decision.ranked[i]));

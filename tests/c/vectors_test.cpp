@@ -156,6 +156,7 @@ TEST_CASE("vectors: the same decisions by typed calls and by JSON", "[c][vectors
     CHECK(decision.score == expect["score"].get<double>());
     CHECK(decision.margin == expect["margin"].get<double>());
     CHECK(decision.candidates == expect["candidates"].get<std::uint32_t>());
+    CHECK(decision.stage == expect["stage"].get<std::uint32_t>());
     std::vector<std::string> ranked;
     for (std::uint32_t i = 0; i < decision.ranked_count; ++i) ranked.emplace_back(id(decision.ranked[i]));
     CHECK(ranked == expect["ranked"].get<std::vector<std::string>>());

@@ -163,6 +163,10 @@ class Decision:
     def candidates(self) -> int:
         """Endpoints that were left after the filters."""
 
+    @property
+    def stage(self) -> int:
+        """Whose parts decided: 0 the policy's own, n its n-th stage of otherwise; the last one when not routed."""
+
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 

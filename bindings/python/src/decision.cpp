@@ -81,6 +81,7 @@ PyObject* get_candidates(PyObject* self, void*) { return PyLong_FromUnsignedLong
 PyObject* get_reason_a(PyObject* self, void*) { return PyFloat_FromDouble(of(self).value.reason_a); }
 PyObject* get_reason_b(PyObject* self, void*) { return PyFloat_FromDouble(of(self).value.reason_b); }
 PyObject* get_score(PyObject* self, void*) { return PyFloat_FromDouble(of(self).value.score); }
+PyObject* get_stage(PyObject* self, void*) { return PyLong_FromUnsignedLong(of(self).value.stage); }
 PyObject* get_margin(PyObject* self, void*) { return PyFloat_FromDouble(of(self).value.margin); }
 
 PyGetSetDef kMembers[] = {
@@ -98,12 +99,14 @@ PyGetSetDef kMembers[] = {
     {"score", get_score, nullptr, "Total score of the chosen endpoint, in the policy's unit.", nullptr},
     {"margin", get_margin, nullptr, "Score minus that of the runner-up, >= 0.", nullptr},
     {"candidates", get_candidates, nullptr, "Endpoints that were left after the filters.", nullptr},
+    {"stage", get_stage, nullptr, "Whose parts decided: 0 the policy's own, n its n-th stage of otherwise.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 bool same_value(const kthena_decision& a, const kthena_decision& b) noexcept {
   if (a.outcome != b.outcome || a.endpoint != b.endpoint || a.reason != b.reason ||
       a.reason_subject != b.reason_subject || a.candidates != b.candidates || a.reason_a != b.reason_a ||
-      a.reason_b != b.reason_b || a.score != b.score || a.margin != b.margin || a.ranked_count != b.ranked_count)
+      a.reason_b != b.reason_b || a.score != b.score || a.margin != b.margin || a.ranked_count != b.ranked_count ||
+      a.stage != b.stage)
     return false;
   for (std::uint32_t i = 0; i < a.ranked_count; ++i)
     if (a.ranked[i] != b.ranked[i]) return false;

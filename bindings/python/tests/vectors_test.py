@@ -40,6 +40,7 @@ def test_typed(case: dict[str, Any]) -> None:
     assert decision.score == expect["score"]
     assert decision.margin == expect["margin"]
     assert decision.candidates == expect["candidates"]
+    assert decision.stage == expect["stage"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)

@@ -98,6 +98,13 @@ def render(explanation: Explanation, policy: str) -> str:
         chosen = terminal.printable(explanation.endpoint)
         lines = [f"{name}: {chosen}, score {explanation.score:g}, margin {explanation.margin:g}"]
     lines.append(f"  {explanation.reason.name.lower()}: {explanation.reason_text}{_of_decision(explanation)}")
+    lines += [
+        f"  {terminal.printable(stage.name) or f'stage {number}'}: nobody was left by {stage.filters[stage.reason_subject]}"
+        for number, stage in enumerate(explanation.earlier)
+    ]
+    if explanation.runner_up is not None and explanation.runner_up.flips:
+        flips = ", ".join(f"{flip.scorer} {flip.when} {flip.weight:.4g}" for flip in explanation.runner_up.flips)
+        lines.append(f"  {terminal.printable(explanation.runner_up.endpoint)} would be ahead with a weight of {flips}")
     if not explanation.candidates:
         return "\n".join(lines)
     weights = [
