@@ -158,6 +158,7 @@ PRESETS: dict[str, Json] = {
     "kthena-2025-09/least-latency": {"scorers": ["least-latency"]},
     "kthena-2025-09/least-request+prefix": {"scorers": [LEAST_REQUEST_2025_09, "prefix-cache"]},
     "kthena-2025-09/least-request+kv": {"scorers": [LEAST_REQUEST_2025_09, "kvcache-aware"]},
+    **route_parts_oracle.PRESETS,
 }
 
 
@@ -330,7 +331,8 @@ def without_young(case: Case, candidates: list[Endpoint]) -> list[Endpoint]:
 
 def kept(part: Part, case: Case, candidates: list[Endpoint]) -> list[Endpoint]:
     """Those that a filter leaves of the candidates that the filters before it left."""
-    return [endpoint for endpoint in candidates if keeps(part, case, endpoint)]
+    left = route_parts_oracle.kept(part, case, candidates, sys.modules[__name__])
+    return [endpoint for endpoint in candidates if keeps(part, case, endpoint)] if left is None else left
 
 
 def keeps(part: Part, case: Case, endpoint: Endpoint) -> bool:

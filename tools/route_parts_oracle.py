@@ -569,6 +569,52 @@ def kept(part: Any, case: Any, candidates: list, base: Any) -> list | None:
     return None
 
 
+# ---------------------------------------------------------------- presets
+
+IN_FLIGHT = {"name": "active-request", "options": {"missing_requests": 0}}
+BY_PREFIX = {"name": "prefix-ratio", "options": {"match": 1}}
+PRESETS: dict[str, Any] = {
+    "least-request": {"scorers": [IN_FLIGHT]},
+    "least-request+history": {"scorers": [IN_FLIGHT, "prefix-ratio"]},
+    "least-request+kv": {"scorers": [IN_FLIGHT, BY_PREFIX]},
+    "p2c": {"scorers": [IN_FLIGHT], "picker": "power-of-k"},
+    "llmd-default": {
+        "scorers": [
+            {"name": "queue", "weight": 2, "options": {"missing_requests": 0}},
+            {"name": "kv-utilization", "weight": 2, "options": {"missing_usage": 0}},
+            {"name": "prefix-ratio", "weight": 3},
+        ]
+    },
+    "aibrix-prefix": {
+        "filters": [{"name": "imbalanced", "options": {"signal": 5, "gap": 8}}],
+        "scorers": [IN_FLIGHT],
+        "otherwise": [
+            {
+                "filters": [
+                    {"name": "load-bound", "options": {"signal": 5, "sigmas": 1}},
+                    {"name": "prefix-threshold", "options": {"above": 0}},
+                ],
+                "scorers": ["prefix-cache", IN_FLIGHT],
+                "combine": "tiers",
+            },
+            {"scorers": [IN_FLIGHT]},
+        ],
+    },
+    "smg-least-load": {"scorers": ["smg-least-load"]},
+    "smg-cache-aware": {
+        "filters": [{"name": "imbalanced", "options": {"signal": 5, "gap": 32, "ratio": 1.1}}],
+        "scorers": [IN_FLIGHT],
+        "otherwise": [
+            {"filters": ["prefix-threshold"], "scorers": ["prefix-ratio", IN_FLIGHT], "combine": "tiers"},
+            {"scorers": [{"name": "signal-range", "options": {"signal": 18, "missing": 0}}]},
+        ],
+    },
+    "dynamo-kv": {"scorers": ["dynamo-kv"]},
+    "lmetric": {"scorers": [{"name": "lmetric", "options": {"missing_requests": 0}}]},
+    "preble": {"scorers": ["preble"]},
+    "prequal": {"scorers": [{"name": "prequal", "options": {"missing_requests": 0}}]},
+}
+
 # ---------------------------------------------------------------- by hand
 
 

@@ -22,6 +22,12 @@ const (
 	ReasonAllFiltered    Reason = 111
 	ReasonWaitingLimit   Reason = 120
 	ReasonModelNotLoaded Reason = 121
+	ReasonLoadsUneven    Reason = 122
+	ReasonLoadsEven      Reason = 123
+	ReasonAboveLoadBound Reason = 124
+	ReasonNotLeastLoaded Reason = 125
+	ReasonPrefixTooShort Reason = 126
+	ReasonDoesNotFit     Reason = 127
 	ReasonStaleSignal    Reason = 140
 	ReasonSlowStart      Reason = 141
 )
@@ -55,6 +61,18 @@ func (r Reason) String() string {
 		return "waiting_limit"
 	case ReasonModelNotLoaded:
 		return "model_not_loaded"
+	case ReasonLoadsUneven:
+		return "loads_uneven"
+	case ReasonLoadsEven:
+		return "loads_even"
+	case ReasonAboveLoadBound:
+		return "above_load_bound"
+	case ReasonNotLeastLoaded:
+		return "not_least_loaded"
+	case ReasonPrefixTooShort:
+		return "prefix_too_short"
+	case ReasonDoesNotFit:
+		return "does_not_fit"
 	case ReasonStaleSignal:
 		return "stale_signal"
 	case ReasonSlowStart:
@@ -92,6 +110,18 @@ func (r Reason) Text() string {
 		return "as many or more requests wait than allowed"
 	case ReasonModelNotLoaded:
 		return "the endpoint does not serve the model or adapter that was asked for"
+	case ReasonLoadsUneven:
+		return "the loads of the endpoints differ too much for this stage"
+	case ReasonLoadsEven:
+		return "the loads of the endpoints differ too little for this stage"
+	case ReasonAboveLoadBound:
+		return "the endpoint's load is too far above the mean"
+	case ReasonNotLeastLoaded:
+		return "others are less loaded"
+	case ReasonPrefixTooShort:
+		return "the endpoint holds too little of the prompt"
+	case ReasonDoesNotFit:
+		return "the endpoint is not made for requests of this length"
 	case ReasonStaleSignal:
 		return "a signal of the endpoint is older than the policy allows"
 	case ReasonSlowStart:

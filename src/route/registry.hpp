@@ -14,20 +14,24 @@
 
 #include "kthena/base/faults.hpp"
 #include "kthena/route/policies/active_request.hpp"
+#include "kthena/route/policies/balance.hpp"
 #include "kthena/route/policies/best_score.hpp"
 #include "kthena/route/policies/context_length.hpp"
 #include "kthena/route/policies/dynamo_kv.hpp"
 #include "kthena/route/policies/explore.hpp"
+#include "kthena/route/policies/fits.hpp"
 #include "kthena/route/policies/gpu_usage.hpp"
 #include "kthena/route/policies/kv_utilization.hpp"
 #include "kthena/route/policies/least_latency.hpp"
 #include "kthena/route/policies/least_request.hpp"
 #include "kthena/route/policies/lmetric.hpp"
 #include "kthena/route/policies/load_aware.hpp"
+#include "kthena/route/policies/load_bound.hpp"
 #include "kthena/route/policies/lora_affinity.hpp"
 #include "kthena/route/policies/min_max.hpp"
 #include "kthena/route/policies/no_hit_lru.hpp"
 #include "kthena/route/policies/power_of_k.hpp"
+#include "kthena/route/policies/prefix_affinity.hpp"
 #include "kthena/route/policies/prefix_cache.hpp"
 #include "kthena/route/policies/prefix_ratio.hpp"
 #include "kthena/route/policies/prequal.hpp"
@@ -45,7 +49,8 @@
 
 namespace kthena::route {
 
-using AnyFilter = std::variant<LeastRequestFilter, LoraAffinity>;
+using AnyFilter = std::variant<LeastRequestFilter, LoraAffinity, Balanced, Imbalanced, LoadBound, LeastLoaded,
+                               PrefixThreshold, PrefixAffinity, Fits, ContextLengthFilter>;
 using AnyScorer =
     std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache, KvCacheAware, Queue,
                  Running, SignalRange, ActiveRequest, LoadAware, TokenLoad, OutstandingTokens, KvUtilization,

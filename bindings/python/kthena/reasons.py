@@ -20,6 +20,12 @@ class Reason(IntEnum):
     ALL_FILTERED = 111
     WAITING_LIMIT = 120
     MODEL_NOT_LOADED = 121
+    LOADS_UNEVEN = 122
+    LOADS_EVEN = 123
+    ABOVE_LOAD_BOUND = 124
+    NOT_LEAST_LOADED = 125
+    PREFIX_TOO_SHORT = 126
+    DOES_NOT_FIT = 127
     STALE_SIGNAL = 140
     SLOW_START = 141
 
@@ -38,6 +44,12 @@ TEXTS: dict[Reason, str] = {
     Reason.ALL_FILTERED: "filters dropped every endpoint",
     Reason.WAITING_LIMIT: "as many or more requests wait than allowed",
     Reason.MODEL_NOT_LOADED: "the endpoint does not serve the model or adapter that was asked for",
+    Reason.LOADS_UNEVEN: "the loads of the endpoints differ too much for this stage",
+    Reason.LOADS_EVEN: "the loads of the endpoints differ too little for this stage",
+    Reason.ABOVE_LOAD_BOUND: "the endpoint's load is too far above the mean",
+    Reason.NOT_LEAST_LOADED: "others are less loaded",
+    Reason.PREFIX_TOO_SHORT: "the endpoint holds too little of the prompt",
+    Reason.DOES_NOT_FIT: "the endpoint is not made for requests of this length",
     Reason.STALE_SIGNAL: "a signal of the endpoint is older than the policy allows",
     Reason.SLOW_START: "the endpoint is new and sits out some requests while its share grows",
 }
