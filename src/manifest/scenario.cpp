@@ -221,7 +221,7 @@ std::vector<sim::EngineGroup> read_engine_groups(const Json& json, const EngineM
 sim::PrefixSource read_prefix_source(const Json& document, Faults& faults) {
   const std::string name = read_string(document, "prefix_source", "", "kthena", faults);
   const std::optional<sim::PrefixSource> source = sim::find_prefix_source(name);
-  if (!source) faults.add("prefix_source", "must be one of kthena, exact, not \"" + name + "\"");
+  if (!source) faults.add("prefix_source", "must be one of kthena, exact, fleet, fleet-expected, not \"" + name + "\"");
   return source.value_or(sim::PrefixSource::kKthena);
 }
 

@@ -85,6 +85,7 @@ void Engine::end_step(Time now) {
   counters_.tpot_sum_ns += took * decoding_;
   counters_.tpot_count += decoding_;
   finished_.clear();
+  first_tokens_.clear();
   if (!ending_.empty() || !prefills_.empty()) count_time(now);
   for (const std::uint32_t request : ending_) {
     stop_decoding(sequences_[request]);
@@ -98,6 +99,7 @@ void Engine::end_step(Time now) {
     if (partial_ == prefill.request) partial_ = kNone;
     if (s.generated++ == 0) {
       s.first_token_ns = now;
+      first_tokens_.push_back(prefill.request);
       counters_.ttft_sum_ns += now - s.last_token_ns;
       ++counters_.ttft_count;
     } else {

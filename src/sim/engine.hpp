@@ -85,6 +85,8 @@ class Engine {
   void end_step(Time now);
 
   [[nodiscard]] std::span<const std::uint32_t> finished() const noexcept { return finished_; }
+  /// Requests whose first token came with the step that ended last.
+  [[nodiscard]] std::span<const std::uint32_t> first_tokens() const noexcept { return first_tokens_; }
   [[nodiscard]] std::uint32_t running() const noexcept { return running_count_; }
   [[nodiscard]] std::uint32_t waiting() const noexcept { return waiting_count_; }
   [[nodiscard]] const EngineCounters& counters() const noexcept { return counters_; }
@@ -169,6 +171,7 @@ class Engine {
   std::vector<std::uint32_t> ending_;  // decodes that end with this step
   std::vector<Prefill> prefills_;
   std::vector<std::uint32_t> finished_;
+  std::vector<std::uint32_t> first_tokens_;
   std::vector<std::uint32_t> kv_events_;
 
   EngineCounters counters_;

@@ -1,9 +1,11 @@
 #include "sim/router.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "kthena/base/hash.hpp"
+#include "sim/block_content.hpp"
 #include "sim/content_cursor.hpp"
 
 namespace kthena::sim::detail {
@@ -14,18 +16,9 @@ constexpr std::uint32_t kKthenaBlocks = 128;  // of a prompt, that its plugins l
 constexpr std::uint32_t kHistoryTokens = 16;  // 64 bytes of text at 4 bytes per token
 constexpr std::uint64_t kHistoryStart = hash_id("history");
 
-/// Any hash with the right equalities will do: simulated blocks have no tokens.
-constexpr std::uint64_t content_hash(std::uint32_t id) noexcept { return mix64(std::uint64_t{id} + 1); }
-
 bool scores_by(const route::PolicySpec& policy, std::string_view scorer) {
   return std::any_of(policy.scorers.begin(), policy.scorers.end(),
                      [&](const route::PartSpec& part) { return part.name == scorer; });
-}
-
-/// Zero-padded, so that the order of ids is the order of engines.
-std::string padded_id(std::uint32_t engine) {
-  std::string digits = std::to_string(engine);
-  return "engine-" + std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits;
 }
 
 }  // namespace
@@ -65,7 +58,7 @@ Result<Router> Router::create(const Scenario& scenario, const BlockChains& chain
   const auto engines = static_cast<std::uint32_t>(models.size());
 
   route::PoolBuilder builder;
-  for (std::uint32_t i = 0; i < engines; ++i) builder.add({.id = padded_id(i), .signals = {}, .models = {"model"}});
+  for (std::uint32_t i = 0; i < engines; ++i) builder.add({.id = engine_id(i), .signals = {}, .models = {"model"}});
   Result<route::PoolSnapshot> pool = builder.build();
   if (!pool.ok()) return pool.status();
   router.pool_ = std::make_unique<route::PoolSnapshot>(std::move(pool).value());
@@ -87,6 +80,12 @@ Result<Router> Router::create(const Scenario& scenario, const BlockChains& chain
 
 // Only what some scorer reads.
 Status Router::make_stores(const Scenario& scenario) {
+  if (is_fleet(scenario.prefix_source)) {
+    Result<FleetRouter> fleet = FleetRouter::create(scenario, *chains_, models_, prompts_->parents);
+    if (!fleet.ok()) return fleet.status();
+    fleet_.emplace(std::move(fleet).value());
+    return {};
+  }
   const bool reads_prefix = scores_by(scenario.policy, "kvcache-aware");
   const bool reads_history = scores_by(scenario.policy, "prefix-cache");
   if (!reads_prefix && !reads_history) return {};
@@ -108,7 +107,7 @@ Status Router::make_stores(const Scenario& scenario) {
   if (!index.ok()) return index.status();
   index_.emplace(std::move(index).value());
   for (WorkerId& worker : workers_) {
-    Result<WorkerId> added = index_->add_worker(padded_id(worker.value));
+    Result<WorkerId> added = index_->add_worker(engine_id(worker.value));
     if (!added.ok()) return added.status();
     worker = *added;
   }
@@ -122,7 +121,8 @@ Router::Prompts Router::make_prompts(const Scenario& scenario, const BlockChains
   const Workload& workload = scenario.workload;
   const bool reads_prefix = scores_by(scenario.policy, "kvcache-aware");
   const bool reads_history = scores_by(scenario.policy, "prefix-cache");
-  if (scenario.prefix_source == PrefixSource::kExact && (reads_prefix || reads_history)) {
+  if (scenario.prefix_source == PrefixSource::kFleet ||
+      (scenario.prefix_source == PrefixSource::kExact && (reads_prefix || reads_history))) {
     prompts.parents.assign(chains.total, Sequence::kNone);
     for (std::size_t i = 0; i < workload.size(); ++i) {
       for (std::uint32_t k = chains.offsets[i] + 1; k < chains.offsets[i + 1]; ++k)
@@ -146,6 +146,7 @@ Router::Prompts Router::make_prompts(const Scenario& scenario, const BlockChains
 }
 
 std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time now) {
+  if (fleet_) return fleet_->decide(policy_, request, sequence, seed_, now, workspace_);
   route::Request asked;
   asked.model = "model";
   asked.prompt_tokens = workload_->prompt_tokens[request];
@@ -181,7 +182,8 @@ std::uint32_t Router::decide(std::uint32_t request, std::uint64_t sequence, Time
   return decision.outcome == route::Outcome::kRouted ? decision.endpoint.value : kNobody;
 }
 
-void Router::answered(std::uint32_t request, std::uint32_t engine) {
+void Router::answered(std::uint32_t request, std::uint32_t engine, Time now) {
+  if (fleet_) return fleet_->answered(request, now);
   in_flight_[engine] -= 1;
   if (!history_) return;
   const std::uint32_t first = prompts_->history_offsets[request];
@@ -189,7 +191,7 @@ void Router::answered(std::uint32_t request, std::uint32_t engine) {
                 {prompts_->history_hashes.data() + first, prompts_->history_offsets[request + 1] - first});
 }
 
-void Router::poll(std::span<const Engine> engines) {
+void Router::poll(std::span<const Engine> engines, Time now) {
   ++polls_;
   const auto mean_s = [](Duration sum_ns, std::uint64_t count) {
     return count == 0 ? 0 : to_seconds(sum_ns) / static_cast<double>(count);
@@ -207,6 +209,12 @@ void Router::poll(std::span<const Engine> engines) {
     column(route::Signal::kTpot)[i] =
         mean_s(counters.tpot_sum_ns - last.tpot_sum_ns, counters.tpot_count - last.tpot_count);
     last = {counters.ttft_sum_ns, counters.ttft_count, counters.tpot_sum_ns, counters.tpot_count};
+    if (!fleet_) continue;
+    std::array<route::SignalValue, 5> values;
+    for (std::size_t s = 0; s < values.size(); ++s)
+      values[s] = {static_cast<route::Signal>(s), columns_[s][i]};  // running to tpot_s
+    fleet_->sample(static_cast<std::uint32_t>(i), values, now);
+    if (!workload_->adapter_ids.empty()) fleet_->serve(static_cast<std::uint32_t>(i), engine.adapters());
   }
 }
 
@@ -224,6 +232,7 @@ RouterView Router::known() const noexcept {
 }
 
 void Router::apply(std::uint32_t engine, std::span<const std::uint32_t> events) {
+  if (fleet_) fleet_->apply(engine, events);
   if (owners_) apply_to_owners(engine, events);
   if (index_) apply_to_index(engine, events);
 }
@@ -244,29 +253,7 @@ void Router::apply_to_owners(std::uint32_t engine, std::span<const std::uint32_t
 }
 
 void Router::apply_to_index(std::uint32_t engine, std::span<const std::uint32_t> events) {
-  const WorkerId worker = workers_[engine];
-  for (std::size_t i = 0; i < events.size();) {
-    hashes_.clear();
-    if ((events[i] & Engine::kRemoved) != 0) {
-      for (; i < events.size() && (events[i] & Engine::kRemoved) != 0; ++i)
-        hashes_.push_back(content_hash(events[i] & ~Engine::kRemoved));
-      (void)index_->apply(BlockRemoved{.worker = worker, .engine_hashes = hashes_});
-      continue;
-    }
-    const std::uint32_t parent = prompts_->parents[events[i]];
-    BlockStored stored;
-    stored.worker = worker;
-    stored.namespace_key = query_.namespace_key();
-    if (parent != Sequence::kNone) stored.parent = content_hash(parent);
-    std::uint32_t before = parent;
-    for (; i < events.size() && (events[i] & Engine::kRemoved) == 0 && prompts_->parents[events[i]] == before; ++i) {
-      hashes_.push_back(content_hash(events[i]));
-      before = events[i];
-    }
-    stored.engine_hashes = hashes_;
-    stored.content_hashes = hashes_;
-    (void)index_->apply(stored);
-  }
+  apply_block_events(events, prompts_->parents, workers_[engine], query_.namespace_key(), *index_, hashes_);
 }
 
 }  // namespace kthena::sim::detail

@@ -19,6 +19,7 @@
 #include "kthena/sim/simulation.hpp"
 #include "sim/block_chains.hpp"
 #include "sim/engine.hpp"
+#include "sim/fleet_router.hpp"
 
 namespace kthena::sim::detail {
 
@@ -32,16 +33,22 @@ class Router {
 
   [[nodiscard]] std::string endpoint_id(std::size_t engine) const { return pool_->ids()[engine]; }
   /// Whether any scorer reads the engines' KV events.
-  [[nodiscard]] bool wants_kv_events() const noexcept { return owners_.has_value() || index_.has_value(); }
+  [[nodiscard]] bool wants_kv_events() const noexcept {
+    return owners_.has_value() || index_.has_value() || (fleet_.has_value() && fleet_->wants_kv_events());
+  }
+  /// Whether it wants to know of first tokens.
+  [[nodiscard]] bool wants_first_tokens() const noexcept { return fleet_.has_value(); }
 
   /// The engine for a request, or kNobody. `sequence` counts the requests of this router over all runs.
   std::uint32_t decide(std::uint32_t request, std::uint64_t sequence, Time now);
-  void sent(std::uint32_t engine) noexcept { in_flight_[engine] += 1; }
+  void sent(std::uint32_t engine) noexcept { in_flight_[engine] += fleet_ ? 0 : 1; }
+  /// Only where it wants to know.
+  void first_token(std::uint32_t request, Time now) { fleet_->first_token(request, now); }
   /// The answer is complete.
-  void answered(std::uint32_t request, std::uint32_t engine);
+  void answered(std::uint32_t request, std::uint32_t engine, Time now);
 
   /// Reads the metrics of all engines.
-  void poll(std::span<const Engine> engines);
+  void poll(std::span<const Engine> engines, Time now);
   /// KV events of one step of one engine, as Engine::kv_events().
   void apply(std::uint32_t engine, std::span<const std::uint32_t> events);
 
@@ -92,6 +99,7 @@ class Router {
   std::optional<prefix::compat::UnchainedOwners> owners_;
   std::optional<prefix::compat::ByteHistory> history_;
   std::optional<prefix::PrefixIndex> index_;
+  std::optional<FleetRouter> fleet_;  // instead of all of these
   prefix::PrefixQuery query_;
   std::vector<std::uint64_t> hashes_;         // scratch
   std::vector<std::uint32_t> prefix_depths_;  // scratch

@@ -7,11 +7,21 @@
 namespace kthena::sim {
 
 std::string_view prefix_source_name(PrefixSource source) noexcept {
-  return source == PrefixSource::kExact ? "exact" : "kthena";
+  switch (source) {
+    case PrefixSource::kExact:
+      return "exact";
+    case PrefixSource::kFleet:
+      return "fleet";
+    case PrefixSource::kFleetExpected:
+      return "fleet-expected";
+    default:
+      return "kthena";
+  }
 }
 
 std::optional<PrefixSource> find_prefix_source(std::string_view name) noexcept {
-  for (const PrefixSource source : {PrefixSource::kKthena, PrefixSource::kExact})
+  for (const PrefixSource source :
+       {PrefixSource::kKthena, PrefixSource::kExact, PrefixSource::kFleet, PrefixSource::kFleetExpected})
     if (prefix_source_name(source) == name) return source;
   return std::nullopt;
 }

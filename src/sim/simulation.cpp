@@ -94,6 +94,7 @@ Result<std::unique_ptr<Simulation::State>> Simulation::State::create(Scenario sc
   if (!routers.ok()) return routers.status();
   state->routers = std::move(routers).value();
   state->kv_events = state->routers[0].wants_kv_events();
+  state->first_tokens = state->routers[0].wants_first_tokens();
   if (state->kv_events)
     for (detail::Engine& engine : state->engines) engine.record_kv_events();
   const auto count = static_cast<std::uint32_t>(state->routers.size());
@@ -238,7 +239,7 @@ void Simulation::State::answer(std::uint32_t request) {
   rows.end_ns[at] = sequence.end_ns;
   rows.hit_tokens[at] = sequence.hit;
   runs.back().last_token_ns = now;
-  routers[router_of(at)].answered(request, rows.endpoint[at]);
+  routers[router_of(at)].answered(request, rows.endpoint[at], now);
   settle();
 }
 
@@ -266,6 +267,8 @@ void Simulation::State::start_step(std::uint32_t engine) {
 void Simulation::State::end_step(std::uint32_t engine) {
   detail::Engine& e = engines[engine];
   e.end_step(now);
+  if (first_tokens)
+    for (const std::uint32_t request : e.first_tokens()) routers[router_of(row(request))].first_token(request, now);
   if (kv_events && !e.kv_events().empty()) {
     pipes[engine].push(e.kv_events());
     queue.push(now + scenario.kv_event_delay_ns, kKvEvents, engine);
@@ -282,7 +285,7 @@ void Simulation::State::apply_kv_events(std::uint32_t engine) {
 // ---- the routers' polls
 
 void Simulation::State::poll(std::uint32_t router) {
-  routers[router].poll(engines);
+  routers[router].poll(engines, now);
   if (router == 0) sample_load();
   const bool idle = std::all_of(engines.begin(), engines.end(), [](const detail::Engine& e) { return e.empty(); });
   if (!queues[router].parked.empty()) retry_parked(router, idle);

@@ -86,7 +86,8 @@ struct Simulation::State {
   std::vector<detail::KvPipe> pipes;
   std::vector<detail::Router> routers;  // empty until create() made them
   std::vector<Queue> queues;            // one per router
-  bool kv_events = false;
+  bool kv_events = false;               // some router wants them
+  bool first_tokens = false;
   detail::EventQueue queue;
 
   Time now = 0;

@@ -23,8 +23,12 @@ enum class PrefixSource : std::uint8_t {
   kKthena =
       0,       ///< "kthena": the stores of Kthena's two plugins, owners of unchained blocks and history of prompt bytes
   kExact = 1,  ///< "exact": prefix::PrefixIndex over the engines' KV events feeds both
+  kFleet = 2,  ///< "fleet": route::Fleet with its bookings, homes, learned rates and an exact index over KV events
+  kFleetExpected = 3,  ///< "fleet-expected": the same without KV events; prompts are expected where they were sent
 };
 
+/// Whether each router is a route::Fleet.
+constexpr bool is_fleet(PrefixSource source) noexcept { return source >= PrefixSource::kFleet; }
 std::string_view prefix_source_name(PrefixSource source) noexcept;
 std::optional<PrefixSource> find_prefix_source(std::string_view name) noexcept;
 
