@@ -41,8 +41,18 @@ bool accepted(const std::string& text) {
   return false;
 }
 
-route::PolicySpec random_policy(RandomStream& random) {
+bool is_valid(std::string_view kind, const route::PartSpec& part) {
+  route::PolicySpec spec{"", {}, {{"random"}}};
+  (kind == "filter" ? spec.filters : spec.scorers).push_back(part);
+  if (kind == "picker") spec = {"", {}, {{"random"}}, part};
+  if (part.name == "random") spec.scorers.pop_back();
+  return route::find_faults(spec).empty();
+}
+
+/// What a policy and a stage have in common.
+route::PolicySpec random_stage(RandomStream& random) {
   route::PolicySpec spec;
+  spec.combine = static_cast<route::Combine>(random.next_below(3));
   if (random.next_below(2) == 0) spec.name = "policy \"" + std::to_string(random.next_below(100)) + "\"\n\xC3\xA9";
   for (const route::PartInfo& info : route::list_parts()) {
     route::PartSpec part{std::string(info.name)};
@@ -53,14 +63,35 @@ route::PolicySpec random_policy(RandomStream& random) {
     }
     // The reader gives options in the order of their names.
     std::sort(part.options.begin(), part.options.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    if (!is_valid(info.kind, part)) part.options.clear();  // options that only go together
+    if (!is_valid(info.kind, part)) continue;              // or that it cannot do without
     if (info.kind == "filter" && random.next_below(2) == 0) spec.filters.push_back(part);
     if (info.kind == "scorer" && random.next_below(2) == 0) {
       part.weight = random.next_below(2) == 0 ? random.next_double() * 1e9 : random.next_double() * 1e-300;
+      if (spec.combine == route::Combine::kProduct) part.weight = random.next_double();
+      if (spec.combine == route::Combine::kTiers) {
+        part.weight = 1;
+        part.tolerance = random.next_below(2) == 0 ? 0 : random.next_double() * 1e9;
+      }
       spec.scorers.push_back(part);
     }
     if (info.kind == "picker" && random.next_below(2) == 0) spec.picker = part;
   }
-  if (spec.scorers.empty()) spec.scorers.push_back({"random", 0.1, {}});
+  if (spec.scorers.empty()) spec.scorers.push_back({"random", 1, {}});
+  return spec;
+}
+
+route::PolicySpec random_policy(RandomStream& random) {
+  route::PolicySpec spec = random_stage(random);
+  for (std::uint64_t i = random.next_below(3); i > 0; --i) spec.otherwise.push_back(random_stage(random));
+  for (std::size_t s = 0; s < route::kSignalCount; ++s) {
+    if (random.next_below(8) != 0) continue;
+    const double fresh_s = random.next_double() * 100;
+    spec.staleness.push_back({static_cast<route::Signal>(s), fresh_s, fresh_s + random.next_double() * 1e8,
+                              static_cast<route::StaleThen>(random.next_below(5)),
+                              random.next_below(2) == 0 ? 0 : random.next_double()});
+  }
+  if (random.next_below(2) == 0) spec.slow_start_s = random.next_double() * 1e9;
   spec.ranked_limit = 1 + static_cast<std::uint32_t>(random.next_below(16));
   return spec;
 }
@@ -74,6 +105,7 @@ TEST_CASE("a policy reads back as it was written", "[manifest][property]") {
     const std::string text = write_policy(spec);
     INFO(text);
     const auto read = parse_policy(text);
+    INFO(read.status().message());
     REQUIRE(read.ok());
     REQUIRE(*read == spec);
     REQUIRE(write_policy(*read) == text);
@@ -245,17 +277,20 @@ TEST_CASE("an explanation has a fixed form", "[manifest]") {
   CHECK(
       *text ==
       R"({"decision":{"outcome":"routed","endpoint":"b","reason":{"code":100,"name":"best_score","subject":0,"a":75.0,"b":75.0},)"
-      R"("score":75.0,"margin":75.0,"candidates":2,"ranked":["b","c"]},)"
-      R"("reason_text":"the highest total score",)"
-      R"("filters":["least-request"],"scorers":["gpu-usage","least-request"],"weights":[1.0,0.5],"picker":"best-score","candidates":[)"
-      R"({"endpoint":"a","rank":0,"total":0.0,"dropped":{"code":120,"name":"waiting_limit","subject":0,"a":12.0,"b":10.0},)"
-      R"("dropped_by":"least-request","terms":[],"oldest_age_ns":90},)"
-      R"({"endpoint":"b","rank":1,"total":75.0,"dropped":null,"dropped_by":null,"terms":[)"
+      R"("score":75.0,"margin":75.0,"candidates":2,"ranked":["b","c"],"stage":0},)"
+      R"("reason_text":"the highest total score","earlier":[],)"
+      R"("filters":["least-request"],"scorers":["gpu-usage","least-request"],"weights":[1.0,0.5],"combine":"sum","picker":"best-score",)"
+      R"("runner_up":{"endpoint":"c","flips":[{"scorer":"gpu-usage","weight":0.0,"when":"below"}]},"candidates":[)"
+      R"({"endpoint":"a","rank":0,"total":0.0,"tie_group":0,"dropped":{"code":120,"name":"waiting_limit","subject":0,"a":12.0,"b":10.0},)"
+      R"("dropped_by":"least-request","terms":[],"oldest_age_ns":90,"oldest_signal":"waiting","corrected":[]},)"
+      R"({"endpoint":"b","rank":1,"total":75.0,"tie_group":1,"dropped":null,"dropped_by":null,"terms":[)"
       R"({"scorer":"gpu-usage","score":75.0,"weight":1.0,"contribution":75.0,"abstained":false},)"
-      R"({"scorer":"least-request","score":0.0,"weight":0.5,"contribution":0.0,"abstained":true}],"oldest_age_ns":60},)"
-      R"({"endpoint":"c","rank":2,"total":0.0,"dropped":null,"dropped_by":null,"terms":[)"
+      R"({"scorer":"least-request","score":0.0,"weight":0.5,"contribution":0.0,"abstained":true}],)"
+      R"("oldest_age_ns":60,"oldest_signal":"kv_usage","corrected":[]},)"
+      R"({"endpoint":"c","rank":2,"total":0.0,"tie_group":2,"dropped":null,"dropped_by":null,"terms":[)"
       R"({"scorer":"gpu-usage","score":0.0,"weight":1.0,"contribution":0.0,"abstained":true},)"
-      R"({"scorer":"least-request","score":0.0,"weight":0.5,"contribution":0.0,"abstained":false}],"oldest_age_ns":100}]})");
+      R"({"scorer":"least-request","score":0.0,"weight":0.5,"contribution":0.0,"abstained":false}],)"
+      R"("oldest_age_ns":100,"oldest_signal":"running","corrected":[]}]})");
 }
 
 TEST_CASE("lists of what there is are documents", "[manifest]") {
