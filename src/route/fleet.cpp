@@ -30,6 +30,7 @@ bool is_booking(Signal signal) noexcept {
                      [&](const BookingColumn& column) { return column.signal == signal; });
 }
 
+constexpr std::size_t kLearnEvery = 64;     // first tokens, or as many as there are endpoints
 constexpr double kFirstAnswerTokens = 256;  // before any answer came
 constexpr double kAnswerShare = 0.01;       // of one answer in their mean
 
@@ -62,6 +63,8 @@ struct Fleet::State {
   std::vector<WorkerId> workers;             // by row
   std::vector<Trip> trips;
   double answer_tokens = kFirstAnswerTokens;
+  std::size_t tokens_until_learn = kLearnEvery;  // first tokens
+  std::vector<double> levels;                    // scratch
   // Scratch of one decision.
   std::vector<std::uint32_t> held;
   std::vector<std::uint32_t> home;
@@ -116,14 +119,32 @@ struct Fleet::State {
     }
   }
 
-  void learn(std::uint32_t row) {
-    if (!options.learn_rates) return;
-    const Member& member = members[row];
-    const auto put = [&](Signal signal, bool has_own, double rate) {
-      if (!has_own && !is_missing(rate)) set(row, signal, std::min(rate, info(signal).maximum), ledger.now_ns());
-    };
-    put(Signal::kPrefillTps, member.has_prefill_tps, member.rates.prefill_tps());
-    put(Signal::kDecodeTps, member.has_decode_tps, member.rates.decode_tps());
+  /// Levels what was learned and puts it into the columns.
+  void learn() {
+    tokens_until_learn = std::max<std::size_t>(members.size(), kLearnEvery);
+    constexpr double kPrefillGap = 1.25;  // by how much they scatter among equal machines
+    constexpr double kDecodeGap = 1.6;
+    level(
+        Signal::kPrefillTps, kPrefillGap, [](const Member& m) { return m.has_prefill_tps; },
+        [](const Member& m) { return m.rates.prefill_tps(); });
+    level(
+        Signal::kDecodeTps, kDecodeGap, [](const Member& m) { return m.has_decode_tps; },
+        [](const Member& m) { return m.rates.decode_tps(); });
+  }
+  template <class HasOwn, class Rate>
+  void level(Signal signal, double gap, HasOwn has_own, Rate rate) {
+    levels.clear();
+    for (const Member& member : members) levels.push_back(has_own(member) ? kMissing : rate(member));
+    detail::level_rates(levels, gap);
+    for (std::uint32_t row = 0; row < members.size(); ++row) {
+      if (has_own(members[row])) continue;
+      const double value = std::min(levels[row], info(signal).maximum);
+      if (!is_missing(levels[row])) {
+        set(row, signal, value, ledger.now_ns());
+      } else if (pool.sample({row}, signal)) {
+        set(row, signal, kMissing, kNever);
+      }
+    }
   }
 
   // ---- a request
@@ -441,9 +462,10 @@ TicketOutcome Fleet::first_token(Ticket ticket, Time now_ns) {
   const std::uint32_t row = s.rows[info->endpoint.slot];
   State::Trip& trip = s.trips[ticket.slot];
   trip.first_token_ns = s.ledger.now_ns();
-  s.members[row].rates.add_first_token(trip.tokens_ahead, trip.first_token_ns - info->booked_ns);
+  s.members[row].rates.add_first_token(static_cast<double>(info->request.uncached_tokens), trip.tokens_ahead,
+                                       trip.first_token_ns - info->booked_ns);
   s.refresh(row);
-  s.learn(row);
+  if (s.options.learn_rates && --s.tokens_until_learn == 0) s.learn();
   return outcome;
 }
 
@@ -476,7 +498,6 @@ TicketOutcome Fleet::finish(Ticket ticket, RequestEnd end, std::int64_t output_t
   if (info) {
     const std::uint32_t row = s.rows[info->endpoint.slot];
     s.refresh(row);
-    s.learn(row);
   }
   return outcome;
 }
