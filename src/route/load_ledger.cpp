@@ -77,6 +77,10 @@ Faults find_faults(const LoadSample& sample, Time now_ns) {
   return faults;
 }
 
+double routers_of(EstimateRule rule) noexcept {
+  return static_cast<double>(std::clamp(rule.routers, 1u, kMostRouters));
+}
+
 Status no_endpoint() { return not_found("no such endpoint in this ledger"); }
 
 }  // namespace
@@ -127,6 +131,7 @@ Result<std::uint32_t> LoadLedger::restart_endpoint(LedgerEndpoint endpoint, Time
   if (found == nullptr) return no_endpoint();
   advance(now_ns);
   found->sample = LoadSample();
+  found->covered = LoadSums();
   found->started_ns = now_ns_;
   return drop_tickets(*found);
 }
@@ -242,6 +247,8 @@ Result<SampleOutcome> LoadLedger::merge_sample(LedgerEndpoint endpoint, const Lo
     subtract(target->later, load_of(record));
     target->first_later = record.endpoint_next;
   }
+  target->covered = target->own;
+  subtract(target->covered, target->later);
   return SampleOutcome::kMerged;
 }
 
@@ -273,14 +280,29 @@ Time LoadLedger::sampled_ns(LedgerEndpoint endpoint) const noexcept {
 
 double LoadLedger::estimate(LedgerEndpoint endpoint, LoadQuantity quantity, EstimateRule rule) const noexcept {
   const EndpointRecord* const found = find(endpoint);
-  if (found == nullptr) return kNotReported;
-  const auto routers = static_cast<double>(std::clamp(rule.routers, 1u, kMostRouters));
-  const double own = routers * static_cast<double>(found->own[quantity]);
-  const double sampled = found->sample[quantity];
-  if (rule.estimator == LoadEstimator::kSample) return sampled;
-  if (rule.estimator == LoadEstimator::kOwn || !is_reported(sampled)) return own;
-  if (rule.estimator == LoadEstimator::kMaximum) return std::max(own, sampled);
-  return sampled + routers * static_cast<double>(found->later[quantity]);
+  return found == nullptr ? kNotReported : estimate(*found, quantity, rule.estimator, routers_of(rule));
+}
+
+std::array<double, kLoadQuantityCount> LoadLedger::estimates(LedgerEndpoint endpoint,
+                                                             EstimateRule rule) const noexcept {
+  std::array<double, kLoadQuantityCount> out;
+  const EndpointRecord* const found = find(endpoint);
+  const double routers = routers_of(rule);
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = found == nullptr ? kNotReported : estimate(*found, static_cast<LoadQuantity>(i), rule.estimator, routers);
+  return out;
+}
+
+double LoadLedger::estimate(const EndpointRecord& endpoint, LoadQuantity quantity, LoadEstimator estimator,
+                            double routers) noexcept {
+  const std::int64_t now = endpoint.own[quantity];
+  const double own = routers * static_cast<double>(now);
+  const double sampled = endpoint.sample[quantity];
+  if (estimator == LoadEstimator::kSample) return sampled;
+  if (estimator == LoadEstimator::kOwn || !is_reported(sampled)) return own;
+  if (estimator == LoadEstimator::kMaximum) return std::max(own, sampled);
+  // Later ones less what covered ones gave back: own = later + covered now.
+  return std::max(sampled + routers * static_cast<double>(now - endpoint.covered[quantity]), 0.0);
 }
 
 Status LoadLedger::estimate(std::span<const LedgerEndpoint> endpoints, LoadQuantity quantity, EstimateRule rule,
@@ -297,7 +319,7 @@ std::size_t LoadLedger::heap_bytes() const noexcept {
 }
 
 LoadSums LoadLedger::load_of(const Record& record) noexcept {
-  static_assert(sizeof(Record) == 64 && sizeof(EndpointRecord) == 184, "the head of the header says so");
+  static_assert(sizeof(Record) == 64 && sizeof(EndpointRecord) == 232, "the head of the header says so");
   LoadSums load;
   load[LoadQuantity::kRequests] = 1;
   if (!record.prefilled) {

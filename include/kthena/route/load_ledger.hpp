@@ -8,15 +8,15 @@
 //   Ticket     book() gives one per request. A ticket that was released, expired or dropped is stale: using it is an
 //              outcome, counted, and changes nothing, also when its place has been given to another request.
 //   Sums       integers, and exactly the sum over the tickets in flight, whatever happened before.
-//   Merge      a sample covers what was booked at or before its time; estimates add to it only what was booked later,
-//              so that nothing is counted twice. A request that was covered and has ended since stays in the sample
-//              until the next one.
+//   Merge      a sample covers what was booked at or before its time; estimates add to it what was booked later and take
+//              off it what covered requests gave back since, so that nothing is counted twice or for too long. What
+//              ended between the sample's time and merge_sample() stays in it until the next one.
 //   Leaks      a ticket without a word for `idle_limit_ns` is released by expire(), and counted.
 //   Time       every call that changes something takes now_ns. A now_ns before the latest one counts as the latest, and
 //              is counted.
 //   Cost       O(1) for book, first_token, progress and release; for merge_sample and expire O(1) per ticket that is
 //              covered or released by it, and each ticket is so once; drops are O(tickets dropped).
-//   Memory     64 bytes per ticket for the most that were in flight at once, 184 per endpoint, up to twice that by
+//   Memory     64 bytes per ticket for the most that were in flight at once, 232 per endpoint, up to twice that by
 //              growth; no allocation once grown or reserved.
 //   Threads    one at a time; const calls may run beside each other. A value: copying it forks it.
 //   Source     own. Routers that set their counts anew at each poll lose what they sent since the sample was taken;
@@ -133,7 +133,7 @@ enum class SampleOutcome : std::uint8_t {
 enum class LoadEstimator : std::uint8_t {
   kOwn = 0,          ///< R * bookings in flight
   kSample,           ///< the sample
-  kSamplePlusLater,  ///< sample + R * bookings in flight that are later than it
+  kSamplePlusLater,  ///< sample + R * (bookings in flight that are later than it - what covered ones gave back), at least 0
   kMaximum,          ///< the larger of kOwn and kSample
 };
 
@@ -217,6 +217,9 @@ class LoadLedger {
   [[nodiscard]] Time sampled_ns(LedgerEndpoint endpoint) const noexcept;
   /// kNotReported: missing, see LoadEstimator, or no such endpoint. Exact up to 2^53.
   [[nodiscard]] double estimate(LedgerEndpoint endpoint, LoadQuantity quantity, EstimateRule rule) const noexcept;
+  /// All quantities of an endpoint, by LoadQuantity.
+  [[nodiscard]] std::array<double, kLoadQuantityCount> estimates(LedgerEndpoint endpoint,
+                                                                 EstimateRule rule) const noexcept;
   /// The same for a column, say in the order of a pool. kInvalidArgument: the lengths differ, nothing is written.
   Status estimate(std::span<const LedgerEndpoint> endpoints, LoadQuantity quantity, EstimateRule rule,
                   std::span<double> out) const;
@@ -245,6 +248,7 @@ class LoadLedger {
   struct EndpointRecord {
     LoadSums own;
     LoadSums later;
+    LoadSums covered;  // what the tickets that the sample covers took when it was merged
     LoadSample sample;
     Time started_ns = 0;
     std::uint32_t generation = 0;
@@ -257,6 +261,8 @@ class LoadLedger {
   explicit LoadLedger(const LoadLedgerOptions& options) noexcept : options_(options) {}
 
   [[nodiscard]] static LoadSums load_of(const Record& record) noexcept;
+  [[nodiscard]] static double estimate(const EndpointRecord& endpoint, LoadQuantity quantity, LoadEstimator estimator,
+                                       double routers) noexcept;
   [[nodiscard]] const EndpointRecord* find(LedgerEndpoint endpoint) const noexcept;
   [[nodiscard]] EndpointRecord* find(LedgerEndpoint endpoint) noexcept;
   [[nodiscard]] Record* find(Ticket ticket) noexcept;
