@@ -21,6 +21,14 @@ TEST_CASE("decide does not allocate after warm-up", "[route][allocation]") {
                                   Weighted{KvCacheAware{}}, Weighted{Random{}}, Weighted{GpuUsage{}}});
   std::vector<Policy> policies;
   for (const std::string_view name : preset_names()) policies.push_back(preset_policy(name));
+  for (const char* picker : {"softmax", "weighted-random", "power-of-k", "explore"}) {
+    PolicySpec spec{"", {{"lora-affinity"}}, {{"gpu-usage", 0.5}, {"random"}}, {picker}, 16, Combine::kProduct};
+    spec.otherwise = {{"", {}, {{"gpu-usage", 1, {}, 3}, {"random"}}, {picker}, 5, Combine::kTiers}};
+    spec.staleness = {{Signal::kKvUsage, 1e-7, 3e-7, StaleThen::kExclude},
+                      {Signal::kWaiting, 1e-7, 3e-7, StaleThen::kBusy}};
+    spec.slow_start_s = 30;
+    policies.push_back(policy_of(spec));
+  }
 
   Workspace workspace;
   Decision last;
