@@ -65,6 +65,7 @@ struct Fleet::State {
   double answer_tokens = kFirstAnswerTokens;
   std::size_t tokens_until_learn = kLearnEvery;  // first tokens
   std::vector<double> levels;                    // scratch
+  std::vector<std::uint32_t> level_order;
   // Scratch of one decision.
   std::vector<std::uint32_t> held;
   std::vector<std::uint32_t> home;
@@ -114,7 +115,8 @@ struct Fleet::State {
   void refresh(std::uint32_t row) {
     const Time now_ns = ledger.now_ns();
     for (const auto& [signal, quantity] : kBookings) {
-      const double value = ledger.estimate(members[row].ledger, quantity, options.estimate);
+      const bool whole = quantity == LoadQuantity::kRequests;
+      const double value = ledger.estimate(members[row].ledger, quantity, whole ? options.estimate : EstimateRule{});
       set(row, signal, std::min(value, info(signal).maximum), now_ns);
     }
   }
@@ -135,7 +137,7 @@ struct Fleet::State {
   void level(Signal signal, double gap, HasOwn has_own, Rate rate) {
     levels.clear();
     for (const Member& member : members) levels.push_back(has_own(member) ? kMissing : rate(member));
-    detail::level_rates(levels, gap);
+    detail::level_rates(levels, gap, level_order);
     for (std::uint32_t row = 0; row < members.size(); ++row) {
       if (has_own(members[row])) continue;
       const double value = std::min(levels[row], info(signal).maximum);

@@ -78,10 +78,10 @@ class RateLearner {
 };
 
 /// Splits `rates` (kMissing: none) where one is more than `gap` times the next lower one, and wherever a group would span more than gap
-/// squared, and gives each its group's mean. With one group all become kMissing: there is nothing to tell apart.
-inline void level_rates(std::span<double> rates, double gap) {
+/// squared, and gives each its group's mean. With one group all become kMissing: there is nothing to tell apart. `order` is scratch.
+inline void level_rates(std::span<double> rates, double gap, std::vector<std::uint32_t>& order) {
   const double span = gap * gap;
-  std::vector<std::uint32_t> order;
+  order.clear();
   for (std::uint32_t i = 0; i < rates.size(); ++i)
     if (!is_missing(rates[i])) order.push_back(i);
   std::sort(order.begin(), order.end(),

@@ -36,8 +36,10 @@ struct FleetOptions {
   /// without events, or to bridge the time until they come.
   prefix::PrefixIndexOptions prefix{};
   prefix::HomeTableOptions homes{};
-  /// How in_flight and the other columns of bookings are made; `routers` is how many send to these endpoints, this one included.
-  EstimateRule estimate{};
+  /// How in_flight is made; `routers` is how many send to these endpoints, this one included. The other columns of bookings are this
+  /// router's own sums: what others sent and did not say is taken as spread evenly, so that it changes no comparison. DEFAULT: kSamplePlusLater,
+  /// which is kOwn times routers without a sample.
+  EstimateRule estimate{LoadEstimator::kSamplePlusLater, 1};
   /// Learn prefill_tps and decode_tps of endpoints that came without. DEFAULT: true.
   bool learn_rates = true;
 };

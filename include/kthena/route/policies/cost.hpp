@@ -23,11 +23,15 @@
 namespace kthena::route {
 
 struct CostOptions {
-  /// A second of waiting for the prompts in front weighs as much as so many seconds of the rest. Range [0, 1e6]. DEFAULT: 3.
-  double first_token_weight = 3;
+  /// A second of waiting for the prompts in front weighs as much as so many seconds of the rest. Range [0, 1e6]. DEFAULT: 2.
+  double first_token_weight = 2;
+  /// A queue that is longer than the shortest one by so many seconds weighs its length once more, one that is longer by twice as much twice
+  /// more: without it long prompts collect where few wait, which is best for the mean and bad for the last per cent. Not where KV memory
+  /// is full (kv_usage above 0.9): requests wait for memory there, not for those in front. Range [1e-3, 1e9]. DEFAULT: 0.5.
+  double patience_s = 0.5;
   /// A block that an endpoint is only remembered for (Request::history) counts as this share of one that it holds (Request::prefix).
-  /// Range [0, 1]. DEFAULT: 0.7.
-  double home_share = 0.7;
+  /// Range [0, 1]. DEFAULT: 0.6.
+  double home_share = 0.6;
   /// What one more sequence adds to a step, in tokens of prefill: for itself, and per token of its context. Both are ratios of a
   /// machine's arithmetic to its memory and much alike among accelerators. Range [0, 1e6] and [0, 1]. DEFAULT: 2, 0.001.
   double sequence_tokens = 2;
@@ -45,7 +49,8 @@ struct CostOptions {
 /// opinion = -(own + others + evicted) seconds, with n requests in flight, their kv tokens, rate r = prefill_tps and
 ///   u       = uncached tokens of this request, at least 1
 ///   step(t) = sequence_tokens + context_share * t
-///   own     = (first_token_weight * uncached_tokens + u + answer * (n * sequence_tokens + context_share * kv_tokens)) / r
+///   longer  = uncached_tokens - the least of all candidates, 0 where kv_usage > 0.9
+///   own     = (first_token_weight * uncached_tokens + longer^2 / (patience_s * r) + u + answer * (n * sequence_tokens + context_share * kv_tokens)) / r
 ///             + answer / decode_tps
 ///   others  = n * (u + answer * step(prompt + answer / 2)) / r
 ///   evicted = (1 + n) * evicted_share * max(0, u + answer - (kv_capacity_tokens - held_blocks * tokens per block)) / r, 0 while the
@@ -57,6 +62,7 @@ class Cost {
   static constexpr std::string_view kName = "cost";
   using Options = CostOptions;
   static constexpr std::array kOptions = {Option<Options>{"first_token_weight", 0, 1e6, &Options::first_token_weight},
+                                          Option<Options>{"patience_s", 1e-3, 1e9, &Options::patience_s},
                                           Option<Options>{"home_share", 0, 1, &Options::home_share},
                                           Option<Options>{"sequence_tokens", 0, 1e6, &Options::sequence_tokens},
                                           Option<Options>{"context_share", 0, 1, &Options::context_share},
@@ -74,6 +80,7 @@ class Cost {
     const detail::PromptMatch home(context, detail::kHistoryFirst);
     const double* in_flight = context.column(Signal::kInFlight).data();
     const double* queued = context.column(Signal::kUncachedTokens).data();
+    const double* usage = context.column(Signal::kKvUsage).data();
     const double* kv = context.column(Signal::kKvTokens).data();
     const double* rates = context.column(Signal::kPrefillTps).data();
     const double* decode = context.column(Signal::kDecodeTps).data();
@@ -83,11 +90,14 @@ class Cost {
     double sum = 0;
     double rated = 0;
     double decoders = 0;
+    double shortest = kMissing;
     for (std::size_t i = 0; i < out.size(); ++i) {
       const bool known = rates[i] > 0;
       sum += known ? rates[i] : 0;
       rated += known ? 1 : 0;
       decoders += decode[i] > 0 ? 1 : 0;
+      const double queue = detail::known_or(queued[i], 0);
+      shortest = queue >= shortest ? shortest : queue;  // NaN at first
     }
     const double usual = rated > 0 ? sum / rated : o.prefill_tps;
     const bool decode_known = decoders == static_cast<double>(out.size());
@@ -104,7 +114,9 @@ class Cost {
       const double remembered = home.device(i) * home_block - here;
       const double rest = prompt - here - o.home_share * (remembered > 0 ? remembered : 0);
       const double fresh = rest > 1 ? rest : 1;
-      const double own = o.first_token_weight * detail::known_or(queued[i], 0) + fresh +
+      const double queue = detail::known_or(queued[i], 0);
+      const double longer = usage[i] > kFull ? 0 : queue - shortest;
+      const double own = o.first_token_weight * queue + longer * longer / (o.patience_s * rate) + fresh +
                          answer * (n * o.sequence_tokens + o.context_share * detail::known_or(kv[i], 0));
       const double others = n * (fresh + answer * step);
       const double over = fresh + answer - (capacity[i] - blocks[i] * block);
@@ -116,6 +128,8 @@ class Cost {
   }
 
  private:
+  static constexpr double kFull = 0.9;  // kv_usage
+
   /// Does nothing where nobody serves the model: then names are not what tells them apart.
   void add_adapter(const ScoreContext& context, const double* in_flight, std::span<double> out) const noexcept {
     const PoolView& view = context.view();
