@@ -1,6 +1,8 @@
 // bench/route_bench.cpp
-// BM_Route_Decide/<preset>/N: one decision over N endpoints with prefix depths given; nobody is dropped by a filter.
+// BM_Route_Decide/<preset>/N: one decision over N endpoints with prefix depths given, for every preset; no endpoint's queue is too long.
 // BM_Route_DecideFiltered/<preset>/N: the same where about one endpoint in eight has too long a queue.
+// BM_Route_DecideEven/<preset>/N: loads within 8 requests of each other, so that a gate for uneven loads sends every decision on to the
+//   stages behind it.
 // BM_Route_DecidePipeline/kthena-default/N: the same parts put together at compile time.
 // BM_Route_DecideBaseline/kthena-default/N: the plain way, as the Go router does it: structs, a map from endpoint to score per plugin,
 //   a sort of everything (tests/route/plain_router.hpp; a property test shows that it decides alike).
@@ -41,6 +43,7 @@ constexpr std::uint32_t kBlocks = 34;  // a prompt of 4352 tokens in blocks of 1
 /// A fleet under load. Queues of up to 9 requests, in a filtered fleet up to 13 for one endpoint in eight.
 PoolSnapshot fleet(std::size_t endpoints, bool filtered) {
   RandomStream random(2025, endpoints);
+  RandomStream more(2026, endpoints);
   PoolBuilder builder;
   for (std::size_t i = 0; i < endpoints; ++i) {
     const auto running = static_cast<double>(random.next_below(200));
@@ -56,6 +59,14 @@ PoolSnapshot fleet(std::size_t endpoints, bool filtered) {
     endpoint.set(Signal::kKvUsage, 0.2 + 0.8 * random.next_double());
     endpoint.set(Signal::kTtft, 0.05 + 2 * random.next_double());
     endpoint.set(Signal::kTpot, 0.01 + 0.04 * random.next_double());
+    // What the presets of peers read; drawn by themselves, so that the numbers above stay as they were.
+    endpoint.set(Signal::kUncachedTokens, static_cast<double>(more.next_below(200'000)));
+    endpoint.set(Signal::kOutputTokens, static_cast<double>(more.next_below(50'000)));
+    endpoint.set(Signal::kKvTokens, static_cast<double>(more.next_below(400'000)));
+    endpoint.set(Signal::kKvCapacityTokens, 500'000);
+    endpoint.set(Signal::kPrefillTps, 10'000 + 10'000 * more.next_double());
+    endpoint.set(Signal::kDecodeTps, 1'000 + 2'000 * more.next_double());
+    endpoint.set(Signal::kHeldBlocks, static_cast<double>(more.next_below(4'000)));
     builder.add(std::move(endpoint));
   }
   return builder.build().value();
@@ -84,6 +95,7 @@ class Traffic {
     request.history = {depths_[at_], kBlocks};
     request.sequence = ++sequence_;
     request.seed = 17;
+    request.prompt_tokens = kBlocks * 128;
     return request;
   }
 
@@ -105,8 +117,19 @@ void measure(benchmark::State& state, Decide decide) {
       static_cast<double>(allocation_count - before) / static_cast<double>(state.iterations());
 }
 
-void decide_policy(benchmark::State& state, const char* name, bool filtered) {
+void decide_policy(benchmark::State& state, const std::string& name, bool filtered) {
   const PoolSnapshot pool = fleet(static_cast<std::size_t>(state.range(0)), filtered);
+  const Policy policy = Policy::create(preset(name).value()).value();
+  Workspace workspace;
+  measure(state, [&](const Request& request) { benchmark::DoNotOptimize(policy.decide(pool, request, workspace)); });
+}
+
+void decide_even(benchmark::State& state, const std::string& name) {
+  PoolSnapshot pool = fleet(static_cast<std::size_t>(state.range(0)), false);
+  RandomStream random(2027, pool.size());
+  std::vector<double> loads(pool.size());
+  for (double& load : loads) load = 100 + static_cast<double>(random.next_below(9));
+  if (!pool.set_signal(Signal::kInFlight, loads, 0).ok()) std::abort();
   const Policy policy = Policy::create(preset(name).value()).value();
   Workspace workspace;
   measure(state, [&](const Request& request) { benchmark::DoNotOptimize(policy.decide(pool, request, workspace)); });
@@ -146,11 +169,16 @@ void explain(benchmark::State& state) {
 
 const bool registered = [] {
   const auto sizes = [](benchmark::internal::Benchmark* made) { made->Arg(16)->Arg(64)->Arg(256)->Arg(1024); };
-  for (const char* name : {"kthena-default", "kthena-helm", "kthena-2025-09/least-request+kv", "random"}) {
+  for (const std::string_view name : preset_names()) {
     const std::string title = "BM_Route_Decide/" + std::string(name);
-    sizes(benchmark::RegisterBenchmark(title.c_str(), decide_policy, name, false));
+    sizes(benchmark::RegisterBenchmark(title.c_str(), decide_policy, std::string(name), false));
   }
-  sizes(benchmark::RegisterBenchmark("BM_Route_DecideFiltered/kthena-default", decide_policy, "kthena-default", true));
+  for (const char* name : {"aibrix-prefix", "smg-cache-aware"}) {
+    const std::string title = "BM_Route_DecideEven/" + std::string(name);
+    sizes(benchmark::RegisterBenchmark(title.c_str(), decide_even, std::string(name)));
+  }
+  sizes(benchmark::RegisterBenchmark("BM_Route_DecideFiltered/kthena-default", decide_policy,
+                                     std::string("kthena-default"), true));
   sizes(benchmark::RegisterBenchmark("BM_Route_DecidePipeline/kthena-default", decide_pipeline));
   sizes(benchmark::RegisterBenchmark("BM_Route_DecideBaseline/kthena-default", decide_baseline));
   benchmark::RegisterBenchmark("BM_Route_Explain/kthena-default", explain)->Arg(64);

@@ -375,7 +375,7 @@ def dynamo_kv(part: Any, candidates: list, prompt: Prompt) -> Scores:
     backlogs = [endpoint.signals.get("uncached_tokens", 0.0) for endpoint in candidates]
     asked = prompt.tokens / block
     decay = options.get("credit_decay", 0.0) / asked if asked > 0 else 0.0
-    costs: Scores = []
+    scores: Scores = []
     for endpoint, backlog in zip(candidates, backlogs, strict=True):
         device, host, disk = prompt.device(endpoint.id), prompt.host(endpoint.id), prompt.disk(endpoint.id)
         device_credit = options.get("device_credit", 1.0) / (1 + decay * ((backlog - min(backlogs)) / block))
@@ -384,10 +384,11 @@ def dynamo_kv(part: Any, candidates: list, prompt: Prompt) -> Scores:
             + options.get("host_credit", 0.75) * (host - device)
             + options.get("disk_credit", 0.25) * (disk - host)
         )
-        prefill = max((backlog + prompt.tokens) / block - credit, 0.0)
-        cost = options.get("prefill_scale", 1.0) * prefill + endpoint.signals.get("kv_tokens", 0.0) / block
-        costs.append(cost + options.get("request_weight", 0.0) * endpoint.signals.get("in_flight", 0.0))
-    return by_cost(costs)
+        prefill = max(backlog + prompt.tokens - credit * block, 0.0)  # all in tokens
+        cost = options.get("prefill_scale", 1.0) * prefill + endpoint.signals.get("kv_tokens", 0.0)
+        cost += options.get("request_weight", 0.0) * endpoint.signals.get("in_flight", 0.0) * block
+        scores.append(100 * block / (block + cost))
+    return scores
 
 
 def preble(part: Any, candidates: list, prompt: Prompt) -> Scores:
@@ -399,16 +400,16 @@ def preble(part: Any, candidates: list, prompt: Prompt) -> Scores:
         prefill_tps = signals.get("prefill_tps", 0.0) or part.options.get("prefill_tps", 15928.0)
         decode_tps = signals.get("decode_tps", 0.0) or part.options.get("decode_tps", 2000.0)
         new = prompt.uncached(endpoint.id)
-        load = signals.get("uncached_tokens", 0.0) / prefill_tps + signals.get("output_tokens", 0.0) / decode_tps
-        evict = 0.0
+        booked = signals.get("uncached_tokens", 0.0)
+        decode = signals.get("output_tokens", 0.0) / decode_tps
+        evicted = 0.0
         if "held_blocks" in signals and "kv_capacity_tokens" in signals:
-            over = signals["held_blocks"] * prompt.block + new - signals["kv_capacity_tokens"]
-            evict = max(over, 0.0) / prefill_tps
-        cost = load + evict + new / prefill_tps
+            evicted = max(signals["held_blocks"] * prompt.block + new - signals["kv_capacity_tokens"], 0.0)
+        cost = (booked + (evicted + new)) / prefill_tps + decode
         if not exploit:
             scores.append(100 / (1 + cost))
         elif prompt.device(endpoint.id) == longest:
-            scores.append(50 + 50 / (1 + load))
+            scores.append(50 / (1 + (booked / prefill_tps + decode)) + 50)
         else:
             scores.append(50 / (1 + cost))
     return scores

@@ -10,8 +10,10 @@
 //   Known for  flapping: at the edge every other request goes by load, and every such one warms another cache.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "kthena/route/option.hpp"
 #include "kthena/route/policies/opinion.hpp"
@@ -34,6 +36,7 @@ inline ColumnRange kept_range(const PoolView& view, double signal, std::span<con
   ColumnRange range;
   const double* loads = view.values[static_cast<std::size_t>(signal_of(signal))];
   if (loads == nullptr) return range;
+  if (std::memchr(kept.data(), 0, kept.size()) == nullptr) return column_range({loads, kept.size()});
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const double load = kept[i] != 0 ? loads[i] : kMissing;
     range.min = load < range.min ? load : range.min;

@@ -36,8 +36,8 @@ struct DynamoKvOptions {
 };
 
 /// In blocks: cost = prefill_scale * max(0, (uncached_tokens + prompt) - credit) + kv_tokens + request_weight * in_flight, where credit =
-/// device_credit (decayed) * device + host_credit * (host - device) + disk_credit * (disk - host). Opinion 100 / (1 + cost); bookings never
-/// sampled count as 0.
+/// device_credit (decayed) * device + host_credit * (host - device) + disk_credit * (disk - host). Opinion 100 / (1 + cost), computed in tokens
+/// as 100 * block / (block + cost); bookings never sampled count as 0.
 class DynamoKv {
  public:
   static constexpr std::string_view kName = "dynamo-kv";
@@ -58,24 +58,28 @@ class DynamoKv {
     const double* backlog = context.column(Signal::kUncachedTokens).data();
     const double* decode = context.column(Signal::kKvTokens).data();
     const double* sent = context.column(Signal::kInFlight).data();
-    const double block = prompt.size().blocks > 0 ? prompt.size().block_tokens : options_.block_tokens;
+    const Options options = options_;  // a copy: `out` might be where options_ is, for all that the compiler knows
+    const double block = prompt.size().blocks > 0 ? prompt.size().block_tokens : options.block_tokens;
     const double asked = prompt.size().tokens / block;
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = detail::known_or(backlog[i], 0);
     const double least = column_range(out).min;
-    const double decay = asked > 0 ? options_.credit_decay / asked : 0;
+    const double decay = asked > 0 ? options.credit_decay / asked : 0;
+    const bool decays = decay > 0;
+    // In tokens, so that one division is left.
     for (std::size_t i = 0; i < out.size(); ++i) {
       const double device = prompt.device(i);
       const double host = prompt.host(i);
       const double disk = prompt.disk(i);
-      const double device_credit = options_.device_credit / (1 + decay * ((out[i] - least) / block));
+      double device_credit = options.device_credit;
+      if (decays) device_credit = options.device_credit / (1 + decay * ((out[i] - least) / block));
       const double credit =
-          device_credit * device + options_.host_credit * (host - device) + options_.disk_credit * (disk - host);
-      const double raw = (out[i] + prompt.size().tokens) / block;
-      const double prefill = raw > credit ? raw - credit : 0;
-      out[i] = options_.prefill_scale * prefill + detail::known_or(decode[i], 0) / block +
-               options_.request_weight * detail::known_or(sent[i], 0);
+          device_credit * device + options.host_credit * (host - device) + options.disk_credit * (disk - host);
+      const double rest = out[i] + prompt.size().tokens - credit * block;
+      const double prefill = rest > 0 ? rest : 0;
+      const double cost = options.prefill_scale * prefill + detail::known_or(decode[i], 0) +
+                          options.request_weight * detail::known_or(sent[i], 0) * block;
+      out[i] = 100 * block / (block + cost);
     }
-    detail::score_by_cost(out);
   }
 
  private:

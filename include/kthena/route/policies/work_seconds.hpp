@@ -60,10 +60,10 @@ struct PrebleOptions {
   double match = detail::kPrefixFirst;
 };
 
-/// load = uncached_tokens / prefill_tps + output_tokens / decode_tps; evict = max(0, held_blocks * tokens per block + new tokens -
-/// kv_capacity_tokens) / prefill_tps, 0 where either was never sampled; prefill = new tokens / prefill_tps. Where the longest cached prefix
-/// among the candidates is more than the rest of the prompt, those that hold it get 50 + 50 / (1 + load), the others 50 / (1 + load + evict
-/// + prefill). Else all get 100 / (1 + load + evict + prefill). Bookings never sampled count as 0.
+/// new = uncached tokens of this request; evicted = max(0, held_blocks * tokens per block + new - kv_capacity_tokens), 0 where either was
+/// never sampled; load = uncached_tokens / prefill_tps + output_tokens / decode_tps; cost = (uncached_tokens + evicted + new) / prefill_tps +
+/// output_tokens / decode_tps. Where the longest cached prefix among the candidates is more than the rest of the prompt, those that hold it
+/// get 50 + 50 / (1 + load), the others 50 / (1 + cost). Else all get 100 / (1 + cost). Bookings never sampled count as 0.
 class Preble {
  public:
   static constexpr std::string_view kName = "preble";
@@ -89,17 +89,20 @@ class Preble {
       longest = depth > longest ? depth : longest;
     }
     const bool exploit = longest * block > prompt.size().tokens - longest * block;
+    const double home = exploit ? longest : -1;  // blocks that those have who are exploited
+    const double best = exploit ? 50 : 100;
+    const double usual_prefill = options_.prefill_tps;
+    const double usual_decode = options_.decode_tps;
     for (std::size_t i = 0; i < out.size(); ++i) {
+      const double depth = prompt.device(i);
       const double fresh = prompt.uncached_tokens(i);
-      const double prefill_tps = prefill_rates[i] > 0 ? prefill_rates[i] : options_.prefill_tps;
-      const double decode_tps = decode_rates[i] > 0 ? decode_rates[i] : options_.decode_tps;
-      const double load = detail::known_or(prompts[i], 0) / prefill_tps + detail::known_or(answers[i], 0) / decode_tps;
+      const double prefill_tps = prefill_rates[i] > 0 ? prefill_rates[i] : usual_prefill;
+      const double decode_tps = decode_rates[i] > 0 ? decode_rates[i] : usual_decode;
       const double over = held[i] * block + fresh - capacity[i];
-      const double evict = over > 0 ? over / prefill_tps : 0;
-      const double cost = load + evict + fresh / prefill_tps;
-      const bool home = prompt.device(i) == longest;
-      const double exploited = home ? 50 + 50 / (1 + load) : 50 / (1 + cost);
-      out[i] = exploit ? exploited : 100 / (1 + cost);
+      const double more = (over > 0 ? over : 0) + fresh;
+      const double tokens = detail::known_or(prompts[i], 0) + (depth == home ? 0 : more);
+      const double cost = tokens / prefill_tps + detail::known_or(answers[i], 0) / decode_tps;
+      out[i] = best / (1 + cost) + (depth == home ? 50 : 0);
     }
   }
 
