@@ -5,8 +5,10 @@
 
 #include "kthena/route/combine.hpp"
 #include "kthena/route/decision.hpp"
+#include "kthena/route/decision_log.hpp"
 #include "kthena/route/explanation.hpp"
 #include "kthena/route/load_ledger.hpp"
+#include "kthena/route/log_diff.hpp"
 #include "kthena/route/pipeline.hpp"
 #include "kthena/route/policies/active_request.hpp"
 #include "kthena/route/policies/balance.hpp"
