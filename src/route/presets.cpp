@@ -46,9 +46,9 @@ PolicySpec llmd_default(std::string_view name) {
 // the least loaded where nobody within it has a match.
 PolicySpec aibrix_prefix(std::string_view name) {
   const double signal = number_of(Signal::kInFlight);
-  PolicySpec spec = make(name, {part("imbalanced", {{"signal", signal}, {"gap", 8}})}, {in_flight()});
+  PolicySpec spec = make(name, {part("imbalanced", {{"gap", 8}, {"signal", signal}})}, {in_flight()});
   spec.otherwise.push_back(
-      stage({part("load-bound", {{"signal", signal}, {"sigmas", 1}}), part("prefix-threshold", {{"above", 0}})},
+      stage({part("load-bound", {{"sigmas", 1}, {"signal", signal}}), part("prefix-threshold", {{"above", 0}})},
             {part("prefix-cache"), in_flight()}, Combine::kTiers));
   spec.otherwise.push_back(stage({}, {in_flight()}));
   return spec;
@@ -57,15 +57,16 @@ PolicySpec aibrix_prefix(std::string_view name) {
 // Uneven loads: the least loaded. Else the longest match where it is above one half; else the smallest cache.
 PolicySpec smg_cache_aware(std::string_view name) {
   PolicySpec spec =
-      make(name, {part("imbalanced", {{"signal", number_of(Signal::kInFlight)}, {"gap", 32}, {"ratio", 1.1}})},
+      make(name, {part("imbalanced", {{"gap", 32}, {"ratio", 1.1}, {"signal", number_of(Signal::kInFlight)}})},
            {in_flight()});
   spec.otherwise.push_back(stage({part("prefix-threshold")}, {part("prefix-ratio"), in_flight()}, Combine::kTiers));
   spec.otherwise.push_back(
-      stage({}, {part("signal-range", {{"signal", number_of(Signal::kHeldBlocks)}, {"missing", 0}})}));
+      stage({}, {part("signal-range", {{"missing", 0}, {"signal", number_of(Signal::kHeldBlocks)}})}));
   return spec;
 }
 
-constexpr std::array<std::string_view, 21> kNames = {
+constexpr std::array<std::string_view, 22> kNames = {
+    "cost",
     "random",
     "round-robin",
     "kthena-default",
@@ -94,6 +95,7 @@ constexpr std::array<std::string_view, 21> kNames = {
 std::span<const std::string_view> preset_names() noexcept { return kNames; }
 
 Result<PolicySpec> preset(std::string_view name) {
+  if (name == "cost") return make(name, {}, {part("cost")});
   if (name == "random") return make(name, {}, {part("random")});
   if (name == "round-robin") return make(name, {}, {}, part("round-robin"));
   if (name == "kthena-default")

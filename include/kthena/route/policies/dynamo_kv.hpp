@@ -37,7 +37,7 @@ struct DynamoKvOptions {
 
 /// In blocks: cost = prefill_scale * max(0, (uncached_tokens + prompt) - credit) + kv_tokens + request_weight * in_flight, where credit =
 /// device_credit (decayed) * device + host_credit * (host - device) + disk_credit * (disk - host). Opinion 100 / (1 + cost), computed in tokens
-/// as 100 * block / (block + cost); bookings never sampled count as 0.
+/// as 100 * (block / (block + cost)); bookings never sampled count as 0.
 class DynamoKv {
  public:
   static constexpr std::string_view kName = "dynamo-kv";
@@ -78,7 +78,7 @@ class DynamoKv {
       const double prefill = rest > 0 ? rest : 0;
       const double cost = options.prefill_scale * prefill + detail::known_or(decode[i], 0) +
                           options.request_weight * detail::known_or(sent[i], 0) * block;
-      out[i] = 100 * block / (block + cost);
+      out[i] = 100 * (block / (block + cost));
     }
   }
 

@@ -83,19 +83,18 @@ class Preble {
     const double* held = context.column(Signal::kHeldBlocks).data();
     const double* capacity = context.column(Signal::kKvCapacityTokens).data();
     const double block = prompt.size().block_tokens;
-    double longest = 0;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const double depth = prompt.device(i);
-      longest = depth > longest ? depth : longest;
-    }
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = prompt.device(i);
+    const double longest = column_max(out);
     const bool exploit = longest * block > prompt.size().tokens - longest * block;
     const double home = exploit ? longest : -1;  // blocks that those have who are exploited
     const double best = exploit ? 50 : 100;
+    const double whole = prompt.size().tokens;
     const double usual_prefill = options_.prefill_tps;
     const double usual_decode = options_.decode_tps;
     for (std::size_t i = 0; i < out.size(); ++i) {
-      const double depth = prompt.device(i);
-      const double fresh = prompt.uncached_tokens(i);
+      const double depth = out[i];
+      const double rest = whole - depth * block;
+      const double fresh = rest > 0 ? rest : 0;
       const double prefill_tps = prefill_rates[i] > 0 ? prefill_rates[i] : usual_prefill;
       const double decode_tps = decode_rates[i] > 0 ? decode_rates[i] : usual_decode;
       const double over = held[i] * block + fresh - capacity[i];
