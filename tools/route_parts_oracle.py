@@ -18,6 +18,8 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
+import route_cost_oracle
+
 SIGNALS = (
     "running waiting kv_usage ttft_s tpot_s in_flight prefill_requests prefill_tokens uncached_tokens output_tokens kv_tokens "
     "kv_capacity_tokens prefill_tps decode_tps max_running max_adapters context_min_tokens context_max_tokens held_blocks cold_turn "
@@ -437,6 +439,9 @@ def opinions(part: Any, case: Any, candidates: list, base: Any) -> Scores | None
     default_match = {"prefix-ratio": 0, "no-hit-lru": 0}.get(part.name, 1)
     prompt = Prompt(case, part.options.get("match", default_match), base)
     table = {
+        "cost": lambda: route_cost_oracle.cost(
+            part, case, candidates, case.endpoints, Prompt(case, 1, base), Prompt(case, 0, base)
+        ),
         "queue": lambda: min_max(part, candidates, "waiting"),
         "running": lambda: min_max(part, candidates, "running"),
         "signal-range": lambda: signal_range(part, candidates),
@@ -575,6 +580,7 @@ def kept(part: Any, case: Any, candidates: list, base: Any) -> list | None:
 IN_FLIGHT = {"name": "active-request", "options": {"missing_requests": 0}}
 BY_PREFIX = {"name": "prefix-ratio", "options": {"match": 1}}
 PRESETS: dict[str, Any] = {
+    "cost": {"scorers": ["cost"]},
     "least-request": {"scorers": [IN_FLIGHT]},
     "least-request+history": {"scorers": [IN_FLIGHT, "prefix-ratio"]},
     "least-request+kv": {"scorers": [IN_FLIGHT, BY_PREFIX]},

@@ -65,7 +65,8 @@ PolicySpec smg_cache_aware(std::string_view name) {
   return spec;
 }
 
-constexpr std::array<std::string_view, 21> kNames = {
+constexpr std::array<std::string_view, 22> kNames = {
+    "cost",
     "random",
     "round-robin",
     "kthena-default",
@@ -94,6 +95,7 @@ constexpr std::array<std::string_view, 21> kNames = {
 std::span<const std::string_view> preset_names() noexcept { return kNames; }
 
 Result<PolicySpec> preset(std::string_view name) {
+  if (name == "cost") return make(name, {}, {part("cost")});
   if (name == "random") return make(name, {}, {part("random")});
   if (name == "round-robin") return make(name, {}, {}, part("round-robin"));
   if (name == "kthena-default")

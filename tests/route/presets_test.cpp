@@ -8,7 +8,8 @@ using namespace kthena::route::test;
 
 TEST_CASE("every preset builds and has its own name", "[route][presets]") {
   const std::vector<std::string_view> names(preset_names().begin(), preset_names().end());
-  CHECK(names == std::vector<std::string_view>{"random",
+  CHECK(names == std::vector<std::string_view>{"cost",
+                                               "random",
                                                "round-robin",
                                                "kthena-default",
                                                "kthena-helm",

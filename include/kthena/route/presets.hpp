@@ -2,6 +2,7 @@
 //
 // Presets: policies by name.
 //
+//   cost                                         the default: least seconds added to the fleet (policies/cost.hpp)
 //   random, round-robin                          baselines
 //   kthena-default                               Kthena's built-in set: least-request (filter and score), least-latency, prefix-cache
 //   kthena-helm                                  the same and gpu-usage, as Kthena's chart installs it
@@ -24,6 +25,9 @@
 // a spec for that.
 //
 //   preset                    reads the signals                                reads of the request
+//   cost                      in_flight, uncached_tokens, kv_tokens, kv_usage, prefix and history, prompt_tokens, output_tokens, model
+//                             prefill_tps, decode_tps, held_blocks,
+//                             kv_capacity_tokens
 //   random                    -                                                id, sequence, seed
 //   round-robin               -                                                sequence
 //   kthena-default, -helm     waiting, in_flight, running, ttft_s, tpot_s,     history (prefix without it)
