@@ -30,7 +30,23 @@ bool is_booking(Signal signal) noexcept {
                      [&](const BookingColumn& column) { return column.signal == signal; });
 }
 
-constexpr std::size_t kLearnEvery = 64;     // first tokens, or as many as there are endpoints
+constexpr std::size_t kLearnEvery = 64;  // first tokens, or as many as there are endpoints
+/// Faults of an options struct inside another one, each with its full path.
+void add_nested(Faults& faults, const std::string& owner, const Status& status) {
+  if (status.ok()) return;
+  std::string_view rest = status.message();
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find("; "), rest.size());
+    faults.add("", owner + "." + std::string(rest.substr(0, end)));
+    rest.remove_prefix(std::min(end + 2, rest.size()));
+  }
+}
+
+/// From one time to a later one; not positive where it does not fit.
+Duration between(Time from, Time to) noexcept {
+  return static_cast<Duration>(static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from));
+}
+
 constexpr double kFirstAnswerTokens = 256;  // before any answer came
 constexpr double kAnswerShare = 0.01;       // of one answer in their mean
 
@@ -43,6 +59,7 @@ struct Fleet::State {
     LedgerEndpoint ledger;
     WorkerId worker;
     detail::RateLearner rates;
+    Time started_ns = kNever;      // samples from before are of another process
     bool has_prefill_tps = false;  // of its own
     bool has_decode_tps = false;
   };
@@ -104,7 +121,10 @@ struct Fleet::State {
     }
     held.assign(members.size(), 0);
     home.assign(members.size(), 0);
-    for (std::uint32_t i = 0; i < members.size(); ++i) refresh(i);
+    levels.reserve(members.size());
+    level_order.reserve(members.size());
+    refresh_all();
+    for (std::uint32_t i = 0; i < members.size(); ++i) refresh_held(i);
   }
 
   void set(std::uint32_t row, Signal signal, double value, Time sampled_ns) {
@@ -119,6 +139,14 @@ struct Fleet::State {
       const double value = ledger.estimate(members[row].ledger, quantity, whole ? options.estimate : EstimateRule{});
       set(row, signal, std::min(value, info(signal).maximum), now_ns);
     }
+  }
+
+  void refresh_all() {
+    for (std::uint32_t row = 0; row < members.size(); ++row) refresh(row);
+  }
+
+  void refresh_held(std::uint32_t row) {
+    set(row, Signal::kHeldBlocks, static_cast<double>(index.held_blocks(members[row].worker)), ledger.now_ns());
   }
 
   /// Levels what was learned and puts it into the columns.
@@ -147,6 +175,17 @@ struct Fleet::State {
         set(row, signal, kMissing, kNever);
       }
     }
+  }
+
+  /// The first token of the ticket in `slot` came now; `info` is of before.
+  void see_first_token(std::uint32_t slot, const TicketInfo& info) {
+    const std::uint32_t row = rows[info.endpoint.slot];
+    Trip& trip = trips[slot];
+    trip.first_token_ns = ledger.now_ns();
+    members[row].rates.add_first_token(static_cast<double>(info.request.uncached_tokens), trip.tokens_ahead,
+                                       between(info.booked_ns, trip.first_token_ns));
+    refresh(row);
+    if (options.learn_rates && --tokens_until_learn == 0) learn();
   }
 
   // ---- a request
@@ -212,7 +251,9 @@ struct Fleet::State {
         booked.prompt_tokens - std::min<std::int64_t>(booked.prompt_tokens, static_cast<std::int64_t>(cached));
     booked.output_tokens = request.output_tokens;
     const Member& member = members[row];
+    const std::uint64_t expired = ledger.counts().expired;
     Result<Ticket> ticket = ledger.book(member.ledger, booked, request.now_ns);
+    if (ledger.counts().expired != expired) refresh_all();  // it made room
     if (!ticket.ok()) return ticket;
     if (trips.size() <= ticket->slot) trips.resize(std::max<std::size_t>(ticket->slot + 1, trips.size() * 2));
     trips[ticket->slot] = {0, static_cast<double>(ledger.own(member.ledger)[LoadQuantity::kUncachedTokens])};
@@ -220,7 +261,7 @@ struct Fleet::State {
     if (prompt != nullptr) {
       homes.set(*prompt, member.worker);
       if (index.options().max_expected_blocks > 0) (void)index.expect(member.worker, *prompt, request.now_ns);
-      set(row, Signal::kHeldBlocks, static_cast<double>(index.held_blocks(member.worker)), request.now_ns);
+      refresh_held(row);
     }
     return ticket;
   }
@@ -233,15 +274,13 @@ Fleet::~Fleet() = default;
 
 Result<Fleet> Fleet::create(const FleetOptions& options) {
   Faults faults;
-  const auto add = [&](const char* part, const Status& status) {
-    if (!status.ok()) faults.add(part, std::string(status.message()));
-  };
   Result<LoadLedger> ledger = LoadLedger::create(options.ledger);
   Result<prefix::PrefixIndex> index = prefix::PrefixIndex::create(options.prefix);
   Result<prefix::HomeTable> homes = prefix::HomeTable::create(options.homes);
-  if (!ledger.ok()) add("ledger", ledger.status());
-  if (!index.ok()) add("prefix", index.status());
-  if (!homes.ok()) add("homes", homes.status());
+  add_nested(faults, "ledger", ledger.status());
+  add_nested(faults, "prefix", index.status());
+  add_nested(faults, "homes", homes.status());
+  if (options.estimate.estimator > LoadEstimator::kMaximum) faults.add("estimate.estimator", "is none");
   if (options.estimate.routers > (1u << 16)) faults.add("estimate.routers", "must not exceed 65536");
   if (!faults.empty()) return faults.status();
   return Fleet(
@@ -267,6 +306,7 @@ Status Fleet::add_endpoints(std::span<const Endpoint> endpoints, Time now_ns) {
   for (Endpoint& row : s.current_rows()) builder.add(std::move(row));
   for (Endpoint row : endpoints) {
     for (const BookingColumn& column : kBookings) row.signals[static_cast<std::size_t>(column.signal)].reset();
+    row.signals[static_cast<std::size_t>(Signal::kHeldBlocks)].reset();
     builder.add(std::move(row));
   }
   Result<PoolSnapshot> pool = builder.build();
@@ -318,6 +358,7 @@ Status Fleet::restart_endpoint(std::string_view id, Time now_ns) {
   (void)s.ledger.restart_endpoint(member.ledger, now_ns);
   (void)s.index.apply(AllBlocksCleared{.worker = member.worker});
   member.rates = {};
+  member.started_ns = s.ledger.now_ns();
   for (const Signal signal : {Signal::kRunning, Signal::kWaiting, Signal::kKvUsage, Signal::kTtft, Signal::kTpot})
     if (s.pool.sample(at, signal)) s.set(at.value, signal, kMissing, kNever);
   if (s.options.learn_rates) {
@@ -326,9 +367,10 @@ Status Fleet::restart_endpoint(std::string_view id, Time now_ns) {
     if (!member.has_decode_tps && s.pool.sample(at, Signal::kDecodeTps))
       s.set(at.value, Signal::kDecodeTps, kMissing, kNever);
   }
-  const double ready_s = to_seconds(now_ns);
-  if (ready_s >= 0 && ready_s <= info(Signal::kReadyAtS).maximum) s.set(at.value, Signal::kReadyAtS, ready_s, now_ns);
-  s.set(at.value, Signal::kHeldBlocks, 0, now_ns);
+  const double ready_s = to_seconds(member.started_ns);
+  if (ready_s >= 0 && ready_s <= info(Signal::kReadyAtS).maximum)
+    s.set(at.value, Signal::kReadyAtS, ready_s, member.started_ns);
+  s.refresh_held(at.value);
   s.refresh(at.value);
   return {};
 }
@@ -338,6 +380,14 @@ Status Fleet::set_models(std::string_view id, std::vector<std::string> models,
   State& s = *state_;
   const EndpointIndex at = s.pool.find(id);
   if (!at.valid()) return not_found("there is no endpoint \"" + std::string(id) + "\" in the fleet");
+  Endpoint named{.id = std::string(id), .signals = {}, .models = models, .waiting_models = waiting_models};
+  PoolBuilder check;
+  check.add(std::move(named));
+  Faults faults;
+  constexpr std::string_view kPath = "endpoints[0].";
+  const Faults found = check.find_faults();
+  for (const Fault& fault : found.list()) faults.add(fault.path.substr(kPath.size()), fault.message);
+  if (!faults.empty()) return faults.status();
   std::vector<Endpoint> rows = s.current_rows();
   rows[at.value].models = models;
   rows[at.value].waiting_models = waiting_models;
@@ -365,6 +415,8 @@ Status Fleet::sample(EndpointIndex endpoint, std::span<const SignalValue> values
       faults.add(path + ".signal", "is none");
     } else if (is_booking(signal)) {
       faults.add(path + ".signal", std::string(info(signal).name) + " is made from bookings");
+    } else if (signal == Signal::kHeldBlocks) {
+      faults.add(path + ".signal", "held_blocks is what the index holds");
     } else if (!is_missing(value) && !(value >= 0 && value <= info(signal).maximum)) {
       faults.add(path + ".value", std::string(info(signal).name) + " is out of range");
     }
@@ -378,7 +430,7 @@ Status Fleet::sample(EndpointIndex endpoint, std::span<const SignalValue> values
   double waiting = kMissing;
   for (const auto& [signal, value] : values) {
     const std::optional<Sample> known = s.pool.sample(endpoint, signal);
-    if (known && known->sampled_ns != kNever && known->sampled_ns > sampled_ns) continue;
+    if (sampled_ns < member.started_ns || (known && known->sampled_ns > sampled_ns)) continue;
     s.set(row, signal, value, sampled_ns);
     if (signal == Signal::kRunning) running = value;
     if (signal == Signal::kWaiting) waiting = value;
@@ -389,8 +441,7 @@ Status Fleet::sample(EndpointIndex endpoint, std::span<const SignalValue> values
     load[LoadQuantity::kRequests] = running + waiting;
     (void)s.ledger.merge_sample(member.ledger, load, now_ns);
   }
-  s.set(row, Signal::kHeldBlocks, static_cast<double>(s.index.held_blocks(member.worker)),
-        std::max(now_ns, s.ledger.now_ns()));
+  s.refresh_held(row);
   s.refresh(row);
   return {};
 }
@@ -436,7 +487,7 @@ Status Fleet::decide_batch(const Policy& policy, std::span<const FleetRequest> r
   Faults faults;
   for (std::size_t i = 0; i < requests.size(); ++i)
     if (Status status = s.check(requests[i]); !status.ok())
-      faults.add("requests[" + std::to_string(i) + "]", std::string(status.message()));
+      faults.add("", "requests[" + std::to_string(i) + "]." + status.message());
   if (!faults.empty()) return faults.status();
   std::fill(out.begin(), out.end(), Routed());
   for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -460,24 +511,20 @@ TicketOutcome Fleet::first_token(Ticket ticket, Time now_ns) {
   State& s = *state_;
   const std::optional<TicketInfo> info = s.ledger.info(ticket);
   const TicketOutcome outcome = s.ledger.first_token(ticket, now_ns);
-  if (outcome != TicketOutcome::kApplied || !info) return outcome;
-  const std::uint32_t row = s.rows[info->endpoint.slot];
-  State::Trip& trip = s.trips[ticket.slot];
-  trip.first_token_ns = s.ledger.now_ns();
-  s.members[row].rates.add_first_token(static_cast<double>(info->request.uncached_tokens), trip.tokens_ahead,
-                                       trip.first_token_ns - info->booked_ns);
-  s.refresh(row);
-  if (s.options.learn_rates && --s.tokens_until_learn == 0) s.learn();
+  if (outcome == TicketOutcome::kApplied) s.see_first_token(ticket.slot, *info);
   return outcome;
 }
 
 TicketOutcome Fleet::progress(Ticket ticket, std::int64_t output_tokens, Time now_ns) {
   State& s = *state_;
-  if (const std::optional<TicketInfo> info = s.ledger.info(ticket); info && !info->prefilled && output_tokens > 0)
-    (void)first_token(ticket, now_ns);
   const std::optional<TicketInfo> info = s.ledger.info(ticket);
   const TicketOutcome outcome = s.ledger.progress(ticket, output_tokens, now_ns);
-  if (outcome == TicketOutcome::kApplied && info) s.refresh(s.rows[info->endpoint.slot]);
+  if (outcome != TicketOutcome::kApplied) return outcome;
+  if (info->prefilled) {
+    s.refresh(s.rows[info->endpoint.slot]);
+  } else {
+    s.see_first_token(ticket.slot, *info);
+  }
   return outcome;
 }
 
@@ -491,9 +538,10 @@ TicketOutcome Fleet::finish(Ticket ticket, RequestEnd end, std::int64_t output_t
       s.answer_tokens += kAnswerShare * (static_cast<double>(tokens) - s.answer_tokens);
       const LoadSums own = s.ledger.own(info->endpoint);
       if (info->prefilled)
-        s.members[row].rates.add_answer(static_cast<double>(tokens - 1), now_ns - s.trips[ticket.slot].first_token_ns,
-                                        static_cast<double>(own[LoadQuantity::kRequests] - 1),
-                                        static_cast<double>(own[LoadQuantity::kKvTokens]));
+        s.members[row].rates.add_answer(
+            static_cast<double>(tokens - 1),
+            between(s.trips[ticket.slot].first_token_ns, std::max(now_ns, s.ledger.now_ns())),
+            static_cast<double>(own[LoadQuantity::kRequests] - 1), static_cast<double>(own[LoadQuantity::kKvTokens]));
     }
   }
   const TicketOutcome outcome = s.ledger.release(ticket, end, now_ns);
@@ -513,7 +561,7 @@ std::uint32_t Fleet::expire(Time now_ns) {
   (void)s.index.sweep(kBlocks);
   for (std::uint32_t row = 0; row < s.members.size(); ++row) {
     s.refresh(row);
-    s.set(row, Signal::kHeldBlocks, static_cast<double>(s.index.held_blocks(s.members[row].worker)), s.ledger.now_ns());
+    s.refresh_held(row);
   }
   return expired;
 }

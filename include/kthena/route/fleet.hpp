@@ -46,7 +46,8 @@ struct FleetOptions {
 
 /// A request and its prepared prompt.
 struct FleetRequest {
-  /// prefix and history are filled in from `prompt` where they are not given; output_tokens 0 becomes the mean of the answers so far.
+  /// prefix, history and prompt_tokens (its full blocks) are filled in from `prompt` where they are not given; output_tokens 0 becomes the
+  /// fading mean of the answers so far.
   Request request{};
   /// From make_query() of this fleet; null: nothing is known of the prompt but request.prompt_tokens.
   const prefix::PrefixQuery* prompt = nullptr;
@@ -75,7 +76,7 @@ class Fleet {
   // ---- endpoints
 
   /// Adds them all or none. kInvalidArgument with every fault, kResourceExhausted beyond the limits of ledger and index. Columns of bookings
-  /// in `signals` are not read: they start at 0. Pool positions change.
+  /// in `signals` and held_blocks are not read: they start at 0. Pool positions change.
   Status add_endpoints(std::span<const Endpoint> endpoints, Time now_ns);
   /// Its tickets are dropped. kNotFound: no such endpoint. Pool positions change.
   Status remove_endpoint(std::string_view id, Time now_ns);
@@ -84,8 +85,8 @@ class Fleet {
   /// What it serves and what waits there. kInvalidArgument for repeats, kNotFound: no such endpoint.
   Status set_models(std::string_view id, std::vector<std::string> models, std::vector<std::string> waiting_models);
   /// What it said at `sampled_ns`. With both running and waiting it is a LoadSample for the ledger too. kInvalidArgument for values out of
-  /// range and for columns of bookings when they are estimated here; then nothing changes. A sample older than the one at hand is
-  /// ignored.
+  /// range and for columns that are made here, of bookings and held_blocks; then nothing changes. A value older than the one at hand or than
+  /// the last restart is ignored.
   Status sample(EndpointIndex endpoint, std::span<const SignalValue> values, Time sampled_ns, Time now_ns);
 
   /// In the order of ids; positions hold until the next change of membership.
