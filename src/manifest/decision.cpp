@@ -37,11 +37,15 @@ OrderedJson dropper_json(const Reason& reason, std::uint32_t filter, const std::
   return filters[filter];
 }
 
-OrderedJson number_or_null(double value) { return route::is_missing(value) ? OrderedJson(nullptr) : OrderedJson(value); }
+OrderedJson number_or_null(double value) {
+  return route::is_missing(value) ? OrderedJson(nullptr) : OrderedJson(value);
+}
 
 OrderedJson candidate_json(const route::CandidateExplanation& candidate, const route::Explanation& explanation,
                            const route::PoolSnapshot& pool) {
-  OrderedJson json = {{"endpoint", pool.id(candidate.endpoint)}, {"rank", candidate.rank}, {"total", candidate.total},
+  OrderedJson json = {{"endpoint", pool.id(candidate.endpoint)},
+                      {"rank", candidate.rank},
+                      {"total", candidate.total},
                       {"tie_group", candidate.tie_group}};
   if (candidate.dropped.code != ReasonCode::none) {
     json["dropped"] = reason_json(candidate.dropped);

@@ -161,9 +161,10 @@ route::PolicySpec read_policy(const Json& json, const std::string& path, Faults&
     return read_preset(json["preset"], member_path(path, "preset"), faults);
   }
   route::PolicySpec spec;
-  if (!expect_object(json, path, {"name", "filters", "scorers", "picker", "ranked_limit", "combine", "otherwise", "staleness",
-                      "slow_start_s"},
-                     faults))
+  if (!expect_object(
+          json, path,
+          {"name", "filters", "scorers", "picker", "ranked_limit", "combine", "otherwise", "staleness", "slow_start_s"},
+          faults))
     return spec;
   read_stage(json, path, spec, faults);
   spec.ranked_limit = static_cast<std::uint32_t>(

@@ -3,8 +3,8 @@
 // Policy::explain: the same steps as decide, with what each part said kept.
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -107,8 +107,8 @@ void run_filters(const Stage& stage, double slow_start_s, const PoolView& view, 
   const std::span<const std::uint8_t> kept = run.kept();
   for (std::size_t i = 0; i < view.size; ++i) {
     if (before[i] == kept[i]) continue;
-    const double age = static_cast<double>(request.now_ns) / 1e9 -
-                       view.values[static_cast<std::size_t>(Signal::kReadyAtS)][i];
+    const double age =
+        static_cast<double>(request.now_ns) / 1e9 - view.values[static_cast<std::size_t>(Signal::kReadyAtS)][i];
     candidates[i].dropped = {ReasonCode::slow_start, 0, age, slow_start_s};
   }
 }
@@ -130,54 +130,50 @@ EarlierStage take_earlier(const Stage& stage, const PolicySpec& spec, const Reas
 }
 
 /// Asks the scorers of a stage and keeps what they say.
-void run_scorers(const Stage& stage, DecisionRun& run, std::vector<CandidateExplanation>& candidates) {
-  std::vector<double> before(run.left());
-  for (const WeightedScorer& scorer : stage.scorers) {
-    const std::span<const double> totals = run.totals();
-    before.assign(totals.begin(), totals.end());
+void run_scorers(const Stage& stage, DecisionRun& run, Explanation& out) {
+  const std::size_t scorers = stage.scorers.size();
+  const std::span<const double> totals = run.totals();
+  const std::shared_ptr<ScoreTerm[]> terms = std::make_shared<ScoreTerm[]>(scorers * totals.size());
+  for (std::size_t i = 0; i < totals.size(); ++i)
+    out.candidates[run.context().endpoint(i).value].terms = {&terms[i * scorers], scorers};
+  std::vector<double> before;
+  for (std::size_t s = 0; s < scorers; ++s) {
+    const WeightedScorer& scorer = stage.scorers[s];
+    if (stage.combine == Combine::kTiers) before.assign(totals.begin(), totals.end());
     std::visit([&](const auto& part) { run.ask(part); }, scorer.scorer);
     combine_opinions(run, stage.combine, scorer);
     for (std::size_t i = 0; i < totals.size(); ++i) {
       const double score = run.last_scores()[i];
-      ScoreTerm term;
+      ScoreTerm& term = terms[i * scorers + s];
       term.abstained = !(score - score == 0);
       term.score = term.abstained ? 0 : score;
       term.contribution = stage.combine == Combine::kSum       ? scorer.weight * term.score
                           : stage.combine == Combine::kProduct ? DecisionRun::factor(score, scorer.weight)
                                                                : totals[i] - before[i];
-      candidates[run.context().endpoint(i).value].terms.push_back(term);
     }
   }
+  out.terms = terms;
 }
 
-/// The ranked list first, as the picker made it; the rest by total and tie.
-void rank(const DecisionRun& run, const Decision& decision, std::vector<CandidateExplanation>& candidates) {
+/// Totals, ties and ranks. The ranked list comes first, as the picker made it; the rest by total and tie.
+void tell_ranks(const DecisionRun& run, const Decision& decision, std::vector<CandidateExplanation>& candidates) {
   const std::span<const double> totals = run.totals();
-  std::vector<std::uint32_t> rest;
-  std::uint32_t rank = 0;
-  for (const EndpointIndex endpoint : decision.ranking()) candidates[endpoint.value].rank = ++rank;
-  for (std::uint32_t i = 0; i < totals.size(); ++i)
-    if (candidates[run.context().endpoint(i).value].rank == 0) rest.push_back(i);
   const std::span<const std::uint64_t> keys = run.context().keys();
   const std::uint64_t request_key = run.context().request_key();
-  std::sort(rest.begin(), rest.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (totals[a] != totals[b]) return totals[a] > totals[b];
-    const std::uint64_t tie_a = tie_order(request_key, keys[a]);
-    const std::uint64_t tie_b = tie_order(request_key, keys[b]);
-    return tie_a != tie_b ? tie_a < tie_b : a < b;
-  });
-  for (const std::uint32_t i : rest) candidates[run.context().endpoint(i).value].rank = ++rank;
-}
+  std::vector<RankedPlace> order;
+  order.reserve(totals.size());
+  for (std::uint32_t i = 0; i < totals.size(); ++i) order.push_back({totals[i], tie_order(request_key, keys[i]), i});
+  std::sort(order.begin(), order.end(), [](const RankedPlace& a, const RankedPlace& b) { return a.before(b); });
 
-void tell_totals(const DecisionRun& run, std::vector<CandidateExplanation>& candidates) {
-  std::vector<double> totals(run.totals().begin(), run.totals().end());
-  for (std::size_t i = 0; i < totals.size(); ++i) candidates[run.context().endpoint(i).value].total = totals[i];
-  std::sort(totals.begin(), totals.end(), std::greater<>());
-  totals.erase(std::unique(totals.begin(), totals.end()), totals.end());
-  for (CandidateExplanation& candidate : candidates) {
-    if (candidate.rank == 0) continue;
-    const auto at = std::lower_bound(totals.begin(), totals.end(), candidate.total, std::greater<>());
-    candidate.tie_group = static_cast<std::uint32_t>(at - totals.begin()) + 1;
+  std::uint32_t rank = 0;
+  for (const EndpointIndex endpoint : decision.ranking()) candidates[endpoint.value].rank = ++rank;
+  std::uint32_t group = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    CandidateExplanation& candidate = candidates[run.context().endpoint(order[i].candidate).value];
+    if (i == 0 || order[i].total != order[i - 1].total) ++group;
+    candidate.total = order[i].total;
+    candidate.tie_group = group;
+    if (candidate.rank == 0) candidate.rank = ++rank;
   }
 }
 
@@ -203,13 +199,12 @@ RunnerUp find_runner_up(const Explanation& out) {
 
 }  // namespace
 
-Explanation Policy::explain(const PoolView& view, const Request& request) const {
+Explanation Policy::explain(const PoolView& view, const Request& request, Workspace& workspace) const {
   Explanation out;
   out.candidates.resize(view.size);
   for (std::size_t i = 0; i < view.size; ++i) out.candidates[i].endpoint = {static_cast<std::uint32_t>(i)};
   tell_ages(view, request.now_ns, out.candidates);
 
-  Workspace workspace;
   const Correction correction(parts_->rules, view, request.now_ns, workspace);
   const PoolView& seen = correction.view();
   tell_corrections(parts_->spec.staleness, view, seen, out.candidates);
@@ -236,13 +231,13 @@ Explanation Policy::explain(const PoolView& view, const Request& request) const 
     out.weights.push_back(scorer.weight);
   }
   out.picker = name_of(stage.picker);
-  if (scoring) run_scorers(stage, run, out.candidates);
-  out.decision = std::visit([&](const auto& part) { return run.finish(part, parts_->spec.ranked_limit); }, stage.picker);
+  if (scoring) run_scorers(stage, run, out);
+  out.decision =
+      std::visit([&](const auto& part) { return run.finish(part, parts_->spec.ranked_limit); }, stage.picker);
   out.decision.stage = static_cast<std::uint32_t>(number);
   if (!scoring) return out;
 
-  rank(run, out.decision, out.candidates);
-  tell_totals(run, out.candidates);
+  tell_ranks(run, out.decision, out.candidates);
   out.runner_up = find_runner_up(out);
   return out;
 }

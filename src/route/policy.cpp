@@ -73,8 +73,8 @@ constexpr const char* kNotOfAStage = "is the policy's, a stage has none";
 void check_scorer(const PartSpec& part, Combine combine, const std::string& path, Faults& faults) {
   const double heaviest = combine == Combine::kProduct ? 1 : kMaxWeight;
   if (!(part.weight >= 0 && part.weight <= heaviest)) {
-    faults.add(path + ".weight",
-               combine == Combine::kProduct ? "must be a number in [0, 1] in a product" : "must be a number in [0, 1e9]");
+    faults.add(path + ".weight", combine == Combine::kProduct ? "must be a number in [0, 1] in a product"
+                                                              : "must be a number in [0, 1e9]");
   } else if (combine == Combine::kTiers && part.weight != 1) {
     faults.add(path + ".weight", "tiers have no weights");
   }
@@ -129,7 +129,8 @@ void check_staleness(const std::vector<StaleRule>& rules, Faults& faults) {
     }
     const bool fresh = in_seconds(rule.fresh_s, 0);
     if (!fresh) faults.add(path + "fresh_s", "must be a number in [0, 1e9]");
-    if (!in_seconds(rule.stale_s, fresh ? rule.fresh_s : 0)) faults.add(path + "stale_s", "must be a number in [fresh_s, 1e9]");
+    if (!in_seconds(rule.stale_s, fresh ? rule.fresh_s : 0))
+      faults.add(path + "stale_s", "must be a number in [fresh_s, 1e9]");
     if (static_cast<std::size_t>(rule.then) >= kStaleThenNames.size()) faults.add(path + "then", "unknown");
     if (!in_seconds(rule.tau_s, 0)) faults.add(path + "tau_s", "must be a number in [0, 1e9]");
   }

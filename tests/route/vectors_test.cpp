@@ -181,7 +181,7 @@ TEST_CASE("the vectors hold through the typed interface", "[route][vectors]") {
       for (const auto& [scorer, fact] : facts.items()) {
         const auto at = std::find(told.scorers.begin(), told.scorers.end(), scorer) - told.scorers.begin();
         INFO(scorer << " of " << id);
-        const ScoreTerm& term = candidate.terms.at(static_cast<std::size_t>(at));
+        const ScoreTerm& term = candidate.terms[static_cast<std::size_t>(at)];
         CHECK(term.abstained == fact.is_null());
         if (!fact.is_null()) CHECK(term.score == fact.get<double>());
       }

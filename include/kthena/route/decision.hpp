@@ -23,14 +23,15 @@ inline constexpr std::size_t kMaxRanked = 16;
 
 struct Decision {
   Outcome outcome = Outcome::kNoEndpoint;
-  EndpointIndex endpoint;  ///< the chosen one; none when not routed
-  Reason reason;      ///< the picker's, or pool_empty, all_filtered
-  double score = 0;   ///< total of the chosen one, in the policy's unit
-  double margin = 0;  ///< score minus that of the runner-up, >= 0; 0 in a tie or without a runner-up
-  std::uint32_t candidates = 0;                    ///< endpoints left after the filters
-  std::uint32_t ranked_count = 0;                  ///< elements of `ranked` in use
+  EndpointIndex endpoint;          ///< the chosen one; none when not routed
+  Reason reason;                   ///< the picker's, or pool_empty, all_filtered
+  double score = 0;                ///< total of the chosen one, in the policy's unit
+  double margin = 0;               ///< score minus that of the runner-up, >= 0; 0 in a tie or without a runner-up
+  std::uint32_t candidates = 0;    ///< endpoints left after the filters
+  std::uint32_t ranked_count = 0;  ///< elements of `ranked` in use
   std::array<EndpointIndex, kMaxRanked> ranked{};  ///< best first, the chosen one included
-  std::uint32_t stage = 0;  ///< whose parts decided: 0 the policy's own, n its n-th PolicySpec::otherwise; the last one when not routed
+  std::uint32_t stage =
+      0;  ///< whose parts decided: 0 the policy's own, n its n-th PolicySpec::otherwise; the last one when not routed
 
   /// Best first: the chosen one, then those to try when it fails.
   [[nodiscard]] std::span<const EndpointIndex> ranking() const noexcept { return {ranked.data(), ranked_count}; }

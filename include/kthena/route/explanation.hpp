@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,12 +33,14 @@ struct CorrectedSignal {
 
 struct CandidateExplanation {
   EndpointIndex endpoint;
-  Reason dropped;  ///< reason none: it is a candidate; stale_signal, slow_start: by that rule; else why a filter dropped it
+  Reason
+      dropped;  ///< reason none: it is a candidate; stale_signal, slow_start: by that rule; else why a filter dropped it
   std::uint32_t dropped_by = 0;  ///< position of that filter; 0 as well when not dropped or by a rule
   double total = 0;              ///< 0 when dropped
-  std::uint32_t tie_group = 0;   ///< 1 = the highest total, 2 = the next one; who shares a total shares a group. 0 when dropped
+  std::uint32_t tie_group =
+      0;  ///< 1 = the highest total, 2 = the next one; who shares a total shares a group. 0 when dropped
   std::uint32_t rank = 0;        ///< 1 = chosen; 0 when dropped. Ranks go beyond Decision::ranked.
-  std::vector<ScoreTerm> terms;  ///< by scorer; empty when dropped
+  std::span<const ScoreTerm> terms;  ///< by scorer; empty when dropped. Lives as long as a copy of the explanation.
   /// Age of its oldest sample at Request::now_ns; 0 when it has none or they are from later.
   Duration oldest_age_ns = 0;
   std::optional<Signal> oldest_signal;     ///< what that sample is of
@@ -80,6 +84,7 @@ struct Explanation {
   std::string picker;
   RunnerUp runner_up;                            ///< its endpoint is none where there is none
   std::vector<CandidateExplanation> candidates;  ///< all endpoints, in pool order
+  std::shared_ptr<const ScoreTerm[]> terms;      ///< what CandidateExplanation::terms refer to
 };
 
 }  // namespace kthena::route

@@ -46,7 +46,7 @@ struct PolicySpec {
   std::vector<PartSpec> filters;  ///< run in this order
   std::vector<PartSpec> scorers;  ///< asked in this order
   PartSpec picker{"best-score", 1, {}};
-  std::uint32_t ranked_limit = 5;  ///< length of Decision::ranked at most, the chosen one included; 1..kMaxRanked
+  std::uint32_t ranked_limit = 5;   ///< length of Decision::ranked at most, the chosen one included; 1..kMaxRanked
   Combine combine = Combine::kSum;  ///< how opinions become a total
   /// Stages that decide, in this order, where the filters of all before left nobody; the first stage is this spec itself. A stage has
   /// filters, scorers, a picker, a name and a way to combine; the rest is the policy's and stays at its default here.
@@ -99,8 +99,12 @@ class Policy {
     return decide(pool.view(), request, workspace);
   }
 
-  /// The same decision, taken apart. Allocates.
-  [[nodiscard]] Explanation explain(const PoolView& view, const Request& request) const;
+  /// The same decision, taken apart. Allocates; less with a workspace that has seen a pool of that size.
+  [[nodiscard]] Explanation explain(const PoolView& view, const Request& request, Workspace& workspace) const;
+  [[nodiscard]] Explanation explain(const PoolView& view, const Request& request) const {
+    Workspace workspace;
+    return explain(view, request, workspace);
+  }
   [[nodiscard]] Explanation explain(const PoolSnapshot& pool, const Request& request) const {
     return explain(pool.view(), request);
   }

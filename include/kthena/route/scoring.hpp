@@ -118,7 +118,8 @@ concept Filter = requires(const T& part, const PoolView& view, const Request& re
   { T::kName } -> std::convertible_to<std::string_view>;
   { part.filter(view, request, keep) }
   noexcept->std::same_as<void>;
-} && (ExplainsOne<T> || ExplainsBySet<T>);
+}
+&&(ExplainsOne<T> || ExplainsBySet<T>);
 
 /// For a filter that prefers: drops those kept for which `wanted(i)` is false, unless it is false for all of them.
 template <class Wanted>

@@ -27,7 +27,7 @@ enum class StaleThen : std::uint8_t {
   /// The endpoint is no candidate. Excludes nobody where every reading in the pool is stale, or where all rules together left nobody: a
   /// pool whose readings have all stopped stays routable, and does not herd to the one endpoint that was never read.
   kExclude,
-  kBusy,      ///< the highest known value in the pool
+  kBusy,  ///< the highest known value in the pool
 };
 
 /// In documents and bindings, by StaleThen.
