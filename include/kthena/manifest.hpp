@@ -5,5 +5,6 @@
 
 #include "kthena/manifest/decision_log.hpp"
 #include "kthena/manifest/engine.hpp"
+#include "kthena/manifest/lint.hpp"
 #include "kthena/manifest/route.hpp"
 #include "kthena/manifest/scenario.hpp"
