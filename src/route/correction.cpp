@@ -81,6 +81,8 @@ Correction::Correction(std::span<const AgeRule> rules, const PoolView& view, Tim
     const double highest = column_max({values, view.size});
 
     double* out = workspace.corrected_[slot].data();
+    Time last_time = kNever;  // one scrape often gives many endpoints the same time: one exponential for all of them
+    double weight = 1;
     for (std::size_t i = 0; i < view.size; ++i) {
       const double value = values[i];
       const Time time = sampled == nullptr ? kNever : sampled[i];
@@ -91,8 +93,11 @@ Correction::Correction(std::span<const AgeRule> rules, const PoolView& view, Tim
       } else if (time >= fresh_from) {
         continue;
       } else if (time >= stale_before) {
-        const double beyond_s = static_cast<double>(fresh_from - time) / 1e9;
-        out[i] = median + exp_fixed(-beyond_s / rule.tau_s) * (value - median);
+        if (time != last_time) {
+          last_time = time;
+          weight = exp_fixed(-(static_cast<double>(fresh_from - time) / 1e9) / rule.tau_s);
+        }
+        out[i] = median + weight * (value - median);
       } else if (rule.then == StaleThen::kMedian) {
         out[i] = median;
       } else if (rule.then == StaleThen::kAbstain) {
