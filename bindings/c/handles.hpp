@@ -16,6 +16,7 @@
 #include "kthena/kthena.h"
 #include "kthena/prefix/index.hpp"
 #include "kthena/prefix/query.hpp"
+#include "kthena/route/decision_log.hpp"
 #include "kthena/route/policy.hpp"
 #include "kthena/route/pool.hpp"
 #include "kthena/route/scoring.hpp"
@@ -56,6 +57,12 @@ struct kthena_workspace {
   kthena::route::Workspace workspace;
   /// In the order of the snapshot: of the prefix on the device, in host memory and on disk; of the history the same.
   std::array<std::vector<std::uint32_t>, 6> depths;
+};
+
+struct kthena_decision_log {
+  kthena::route::DecisionLogWriter writer;
+  std::vector<std::byte> bytes;                      ///< not taken yet
+  std::array<std::vector<std::uint32_t>, 6> depths;  ///< as in kthena_workspace
 };
 
 struct kthena_prefix_index {

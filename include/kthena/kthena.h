@@ -298,6 +298,41 @@ KTHENA_API kthena_status kthena_explain_json(const kthena_policy* policy, const 
 KTHENA_API kthena_status kthena_route_decide_json(kthena_str json, char* buffer, size_t capacity, size_t* needed,
                                                   kthena_error* error);
 
+/* ---- decision log and lint: what another policy would have decided, and what of a policy is known to go wrong ------------------ */
+
+/* A hash of all of a policy but its names, the same in every language. 0 for NULL. [any thread] */
+KTHENA_API uint64_t kthena_policy_hash(const kthena_policy* policy);
+
+typedef struct kthena_decision_log kthena_decision_log;
+
+/* Collects decisions with all that they hung on as bytes (docs/decision-log.md). `policy` is who decides, and may be freed. [any thread];
+ * the log: [one thread per handle] */
+KTHENA_API kthena_status kthena_decision_log_create(const kthena_policy* policy, kthena_decision_log** log,
+                                                    kthena_error* error);
+KTHENA_API void kthena_decision_log_free(kthena_decision_log* log);
+/* Who decides from the next decision on. [one thread per handle] */
+KTHENA_API kthena_status kthena_decision_log_set_policy(kthena_decision_log* log, const kthena_policy* policy,
+                                                        kthena_error* error);
+/* The next decision begins a log of its own, for the next file. [one thread per handle] */
+KTHENA_API kthena_status kthena_decision_log_restart(kthena_decision_log* log, kthena_error* error);
+/* A decision that was made of this pool, as it still is, and this request. Allocates only while something grows. [one thread per handle; many
+ * readers of the pool] */
+KTHENA_API kthena_status kthena_decision_log_append(kthena_decision_log* log, const kthena_pool* pool,
+                                                    const kthena_request* request, const kthena_decision* decision,
+                                                    kthena_error* error);
+/* The bytes since they were taken last, which are then forgotten: to be put behind those of before. When they do not fit nothing is
+ * forgotten. [one thread per handle] */
+KTHENA_API kthena_status kthena_decision_log_take(kthena_decision_log* log, char* buffer, size_t capacity,
+                                                  size_t* needed, kthena_error* error);
+
+/* What another policy would have decided: {"policy", "limit"} in, a report out (docs/schemas/log_diff.schema.json). A log that is damaged is
+ * KTHENA_INVALID_ARGUMENT with the byte; one that is cut is decided again up to the cut. [any thread] */
+KTHENA_API kthena_status kthena_log_diff_json(kthena_str log, kthena_str json, char* buffer, size_t capacity,
+                                              size_t* needed, kthena_error* error);
+/* What of a policy is known to go wrong: {"policy", "fleet"} in, findings out (docs/lint.md, docs/schemas/lint.schema.json). [any thread] */
+KTHENA_API kthena_status kthena_lint_json(kthena_str json, char* buffer, size_t capacity, size_t* needed,
+                                          kthena_error* error);
+
 /* ---- prefix: who holds how much of this prompt --------------------------------------------------------------------------------- */
 
 typedef struct kthena_prefix_index kthena_prefix_index;

@@ -29,6 +29,7 @@ struct Free {
   void operator()(kthena_engine_interval* handle) const { kthena_engine_interval_free(handle); }
   void operator()(kthena_kv_stream* handle) const { kthena_kv_stream_free(handle); }
   void operator()(kthena_simulation* handle) const { kthena_simulation_free(handle); }
+  void operator()(kthena_decision_log* handle) const { kthena_decision_log_free(handle); }
 };
 using Pool = std::unique_ptr<kthena_pool, Free>;
 using Policy = std::unique_ptr<kthena_policy, Free>;
@@ -41,6 +42,7 @@ using EngineSample = std::unique_ptr<kthena_engine_sample, Free>;
 using EngineInterval = std::unique_ptr<kthena_engine_interval, Free>;
 using KvStream = std::unique_ptr<kthena_kv_stream, Free>;
 using Simulation = std::unique_ptr<kthena_simulation, Free>;
+using DecisionLog = std::unique_ptr<kthena_decision_log, Free>;
 
 inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
