@@ -4,8 +4,8 @@
 //
 //   Use when   KV memory is short: an index of what is held *now* chases evictions, and a prefix that nobody holds any more is best computed
 //              again where it was before, for there its next request will look for it. See docs/prefix-index.md, "Homes".
-//   Prefixes   of 1, 2, 3, 4, 6, 8, 12 blocks, and four to each doubling from 16 on: a home is found at the longest of these that
-//              a former prompt shares, so at 5/6 of the shared blocks or more on average.
+//   Prefixes   of 1, 2, 3, 4, 6, 8, 12 blocks, and four to each doubling from 64 on (16, 32, 48 in between): a home is found at the longest of
+//              these that a former prompt shares, 4/5 of the shared blocks or more from 64 on, half of them or more below.
 //   Cost       set and find: about 4 cache lines for each doubling of the prompt, fetched ahead; O(1) memory, no allocation.
 //   Memory     16 bytes an entry. A full table forgets what was set longest ago, four entries at a time side by side.
 //   Threads    one at a time; const calls may run beside each other. A value: copying it forks it.
