@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include "kthena/route/option.hpp"
 #include "kthena/route/policies/balance.hpp"

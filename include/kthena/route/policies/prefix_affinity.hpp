@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include "kthena/route/option.hpp"
 #include "kthena/route/policies/opinion.hpp"
