@@ -65,6 +65,13 @@ static inline kthena_status kthena_go_explain(const kthena_policy* policy, const
   KTHENA_GO_REQUEST;
   return kthena_explain_json(policy, pool, &request, buffer, capacity, needed, error);
 }
+
+static inline kthena_status kthena_go_log_append(kthena_decision_log* log, const kthena_pool* pool, const kthena_go_numbers* numbers,
+                                                 KTHENA_GO_POINTERS, kthena_decision* decision, kthena_error* error) {
+  KTHENA_GO_REQUEST;
+  decision->struct_size = (uint32_t)sizeof *decision;
+  return kthena_decision_log_append(log, pool, &request, decision, error);
+}
 */
 import "C"
 
@@ -287,4 +294,37 @@ func DecideJSON(document []byte) ([]byte, error) {
 	return text(func(buffer *C.char, capacity C.size_t, needed *C.size_t, e *C.kthena_error) C.kthena_status {
 		return C.kthena_route_decide_json(bytesStr(document), buffer, capacity, needed, e)
 	})
+}
+
+// Append adds a decision that was made of this pool, as it still is, and this request. One goroutine per log; beside others that read the
+// pool. What it needs grows with the pool and is kept.
+func (l *DecisionLog) Append(pool *Pool, request *Request, decision *Decision) error {
+	if !l.open() || !pool.open() {
+		return ErrClosed
+	}
+	if request == nil || decision == nil {
+		return &Error{Code: CodeInvalidArgument, Message: "request and decision must not be nil"}
+	}
+	c := C.kthena_decision{
+		outcome: C.int32_t(decision.Outcome), endpoint: C.KTHENA_NONE, reason: C.int32_t(decision.Reason),
+		reason_subject: C.uint32_t(decision.ReasonSubject), candidates: C.uint32_t(decision.Candidates),
+		reason_a: C.double(decision.ReasonA), reason_b: C.double(decision.ReasonB), score: C.double(decision.Score),
+		margin: C.double(decision.Margin), ranked_count: C.uint32_t(decision.rankedCount), stage: C.uint32_t(decision.Stage),
+	}
+	if decision.Endpoint >= 0 {
+		c.endpoint = C.uint32_t(decision.Endpoint)
+	}
+	for i, endpoint := range decision.Ranking() {
+		c.ranked[i] = C.uint32_t(endpoint)
+	}
+	n := numbers(pool, request)
+	e := newError()
+	status := C.kthena_go_log_append(l.handle.c, pool.handle.c, &n,
+		chars(request.ID), chars(request.Model), chars(request.Session),
+		chars(request.Near.Host), chars(request.Near.Rack), chars(request.Near.Zone), chars(request.Near.Region),
+		uint32s(request.Prefix.Depths), uint32s(request.Prefix.HostDepths), uint32s(request.Prefix.DiskDepths),
+		uint32s(request.History.Depths), uint32s(request.History.HostDepths), uint32s(request.History.DiskDepths), &c, e)
+	runtime.KeepAlive(l)
+	runtime.KeepAlive(pool)
+	return toError(status, e)
 }
