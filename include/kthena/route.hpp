@@ -15,6 +15,7 @@
 #include "kthena/route/policies/balance.hpp"
 #include "kthena/route/policies/best_score.hpp"
 #include "kthena/route/policies/context_length.hpp"
+#include "kthena/route/policies/cost.hpp"
 #include "kthena/route/policies/dynamo_kv.hpp"
 #include "kthena/route/policies/explore.hpp"
 #include "kthena/route/policies/fits.hpp"

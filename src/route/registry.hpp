@@ -17,6 +17,7 @@
 #include "kthena/route/policies/balance.hpp"
 #include "kthena/route/policies/best_score.hpp"
 #include "kthena/route/policies/context_length.hpp"
+#include "kthena/route/policies/cost.hpp"
 #include "kthena/route/policies/dynamo_kv.hpp"
 #include "kthena/route/policies/explore.hpp"
 #include "kthena/route/policies/fits.hpp"
@@ -51,11 +52,11 @@ namespace kthena::route {
 
 using AnyFilter = std::variant<LeastRequestFilter, LoraAffinity, Balanced, Imbalanced, LoadBound, LeastLoaded,
                                PrefixThreshold, PrefixAffinity, Fits, ContextLengthFilter>;
-using AnyScorer =
-    std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache, KvCacheAware, Queue,
-                 Running, SignalRange, ActiveRequest, LoadAware, TokenLoad, OutstandingTokens, KvUtilization,
-                 SloHeadroom, Capability, PrefixRatio, PrefixTiers, CachedTokens, LoraAffinityScorer, SessionRendezvous,
-                 SessionRing, ContextLength, Topology, NoHitLru, LMetric, SmgLeastLoad, DynamoKv, Preble, Prequal>;
+using AnyScorer = std::variant<LeastRequest, LeastRequest202509, LeastLatency, GpuUsage, Random, PrefixCache,
+                               KvCacheAware, Queue, Running, SignalRange, ActiveRequest, LoadAware, TokenLoad,
+                               OutstandingTokens, KvUtilization, SloHeadroom, Capability, PrefixRatio, PrefixTiers,
+                               CachedTokens, LoraAffinityScorer, SessionRendezvous, SessionRing, ContextLength,
+                               Topology, NoHitLru, LMetric, SmgLeastLoad, DynamoKv, Preble, Prequal, Cost>;
 using AnyPicker = std::variant<BestScore, RoundRobin, Softmax, WeightedRandom, PowerOfK, Explore>;
 
 namespace detail {
