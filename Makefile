@@ -27,12 +27,13 @@ WHEEL_SOURCES := $(wildcard CMakeLists.txt pyproject.toml README.md) \
   $(shell find cmake include src bindings/c bindings/python/src bindings/python/kthena -name __pycache__ -prune -o -print 2>/dev/null)
 CXX_FILES = $(shell git ls-files -co --exclude-standard -- '*.cpp' '*.hpp' '*.c' '*.h')
 
-.PHONY: help demo test test-vllm bench asan tsan lint format tidy consumer abi-update setup-demo setup-test setup-tidy clean distclean
+.PHONY: help demo test test-vllm bench bench-fleet asan tsan lint format tidy consumer abi-update setup-demo setup-test setup-tidy clean distclean
 help:
 	@echo 'make demo        set up, build, compare six routing policies on a simulated fleet (table and HTML report)'
 	@echo 'make test        set up, then every test: C++ with and without Abseil, Python, Go'
 	@echo 'make test-vllm   record two real vLLM engines on this CPU and replay what they said (5 GB of packages the first time)'
 	@echo 'make bench       build and run the benchmarks in build/release/bench'
+	@echo 'make bench-fleet compare all presets on simulated fleets and write docs/fleet-report.md (minutes; KTHENA_DATA for the real traces)'
 	@echo 'make asan tsan   the C++ tests under AddressSanitizer and UBSan, and under ThreadSanitizer'
 	@echo 'make consumer    use the installed package from C, C++, Python and Go'
 	@echo 'make lint        clang-format, ruff, mypy, go vet (checks only)'
@@ -98,6 +99,11 @@ bench: setup-test
 	cmake --preset release
 	cmake --build --preset release
 	for bench in build/release/bench/*_bench; do "$$bench"; done
+bench-fleet: setup-test
+	cmake --preset release
+	cmake --build --preset release --target fleet_matrix
+	build/release/bench/fleet_matrix --threads $(CMAKE_BUILD_PARALLEL_LEVEL) --out build/release/fleet-matrix.json
+	$(PYTHON) -B tools/fleet_report.py build/release/fleet-matrix.json
 asan: setup-test
 	cmake --workflow --preset asan
 # Without address randomisation where that is allowed: GCC's older ThreadSanitizers cannot cope with much of it.

@@ -4,6 +4,7 @@
 #   tests/support             what several areas and the benchmarks include as "support/..."
 #   bench/<area>_bench.cpp    one executable bench/<area>_bench per area
 #   bench/<name>_events.cpp   a program bench/<name>_events that replays event files
+#   bench/fleet_matrix.cpp    a program bench/fleet_matrix that runs the presets on simulated fleets; ctest runs a small part of it
 #   examples/cpp, examples/c  every file is a program; ctest runs it. It must print what examples/<name>.txt holds, where there is one
 #   fuzz/<name>_fuzz.cpp      replays fuzz/corpus/<name>/** in ctest; with KTHENA_FUZZ a libFuzzer binary
 
@@ -163,6 +164,17 @@ if(KTHENA_BENCH)
     target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O3>)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench" CXX_EXTENSIONS OFF)
   endforeach()
+endif()
+
+if(KTHENA_BENCH)
+  add_executable(fleet_matrix "${PROJECT_SOURCE_DIR}/bench/fleet_matrix.cpp")
+  target_link_libraries(fleet_matrix PRIVATE kthena kthena_private)
+  target_include_directories(fleet_matrix PRIVATE "${PROJECT_SOURCE_DIR}/tests") # "support/..."
+  set_target_properties(fleet_matrix PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench" CXX_EXTENSIONS OFF)
+  if(KTHENA_TESTS AND Python3_Interpreter_FOUND) # every option, equal bytes for one thread and two, and a report of it
+    add_test(NAME bench.fleet_matrix COMMAND ${python} "${PROJECT_SOURCE_DIR}/tests/tools/fleet_report_test.py"
+                                             --matrix $<TARGET_FILE:fleet_matrix>)
+  endif()
 endif()
 
 # ---------------------------------------------------------------- fuzzers
