@@ -25,6 +25,7 @@ from kthena.errors import (
     ResourceExhaustedError,
     StatusCode,
 )
+from kthena.logs import DecisionLog, lint, lint_json, log_diff, policy_hash
 from kthena.prefix import PrefixIndex, PrefixQuery
 from kthena.reasons import Reason
 from kthena.routing import Policy, Pool, decide_json, parts, presets
@@ -55,6 +56,7 @@ __all__ = [
     "SIGNALS",
     "CandidateExplanation",
     "Decision",
+    "DecisionLog",
     "Explanation",
     "FailedPreconditionError",
     "InvalidArgumentError",
@@ -85,7 +87,11 @@ __all__ = [
     "engine",
     "hash_id",
     "hashes",
+    "lint",
+    "lint_json",
+    "log_diff",
     "parts",
+    "policy_hash",
     "presets",
     "random_u64",
     "reason_numbers",

@@ -26,6 +26,11 @@ def signal_names() -> tuple[str, ...]:
 def presets_json() -> str: ...
 def parts_json() -> str: ...
 def decide_json(document: str) -> str: ...
+def policy_hash(policy: Policy) -> int:
+    """A hash of all of a policy but its names: the same 64 bits in every language."""
+
+def log_diff_json(log: bytes, document: str) -> str: ...
+def lint_json(document: str) -> str: ...
 def hash_vllm(
     tokens: npt.NDArray[np.uint32],
     *,
@@ -107,6 +112,48 @@ class Pool:
 
     def sampled_ns(self, name: str) -> npt.NDArray[np.int64]:
         """When each element of a column was sampled, a copy."""
+
+class DecisionLog:
+    """Decisions with all that they hung on, as bytes (docs/decision-log.md)."""
+
+    def __init__(self, policy: Policy) -> None: ...
+    def set_policy(self, policy: Policy) -> None:
+        """Who decides from the next decision on."""
+
+    def restart(self) -> None:
+        """The next decision begins a log of its own, for the next file."""
+
+    def take(self) -> bytes:
+        """The bytes since the last call, which are then forgotten: to be put behind those of before."""
+
+    def append(
+        self,
+        pool: Pool,
+        decision: Decision,
+        *,
+        id: str,
+        model: str = "",
+        prompt_tokens: int = 0,
+        output_tokens: int = 0,
+        prefix_depths: npt.NDArray[np.uint32] | None = None,
+        prefix_total: int = 0,
+        prefix_block_tokens: int = 0,
+        prefix_host_depths: npt.NDArray[np.uint32] | None = None,
+        prefix_disk_depths: npt.NDArray[np.uint32] | None = None,
+        history_depths: npt.NDArray[np.uint32] | None = None,
+        history_total: int = 0,
+        history_block_tokens: int = 0,
+        history_host_depths: npt.NDArray[np.uint32] | None = None,
+        history_disk_depths: npt.NDArray[np.uint32] | None = None,
+        session: str = "",
+        near: Place | Mapping[str, str] | None = None,
+        slo_ttft_s: float = 0.0,
+        slo_tpot_s: float = 0.0,
+        sequence: int = 0,
+        now_ns: int = 0,
+        seed: int = 0,
+    ) -> None:
+        """A decision of `Policy.decide` and the arguments that it was made of, on the pool as it still is."""
 
 class Decision:
     """Where a request goes, where next if that fails, and why. Immutable."""

@@ -61,6 +61,7 @@ struct State {
 void register_pool(pybind11::module_& module, State& state);
 void register_policy(pybind11::module_& module, State& state);
 void register_decision(pybind11::module_& module, State& state);
+void register_decision_log(pybind11::module_& module);
 void register_prefix(pybind11::module_& module, State& state);
 void register_engine(pybind11::module_& module);
 void register_simulation(pybind11::module_& module);

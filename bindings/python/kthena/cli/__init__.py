@@ -10,11 +10,11 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from kthena.cli import explain, parts, presets, replay, terminal
+from kthena.cli import diff, explain, lint, parts, presets, replay, terminal
 from kthena.cli.faults import Refused
 from kthena.version import __version__
 
-COMMANDS = (replay, explain, presets, parts)
+COMMANDS = (replay, explain, diff, lint, presets, parts)
 
 
 class Parser(argparse.ArgumentParser):
