@@ -89,12 +89,21 @@ class LogPen {
   [[nodiscard]] std::byte* at() const noexcept { return at_; }
 
   void byte(std::uint8_t value) noexcept { *at_++ = static_cast<std::byte>(value); }
+  // In a local pointer: what is written could be at_ itself, for all that a compiler knows.
   void varint(std::uint64_t value) noexcept {
-    for (; value >= 0x80; value >>= 7) byte(static_cast<std::uint8_t>(value | 0x80));
-    byte(static_cast<std::uint8_t>(value));
+    std::byte* at = at_;
+    for (; value >= 0x80; value >>= 7) *at++ = static_cast<std::byte>(value | 0x80);
+    *at++ = static_cast<std::byte>(value);
+    at_ = at;
   }
   void fixed(std::uint64_t value, std::size_t bytes) noexcept {
-    for (std::size_t i = 0; i < bytes; ++i) byte(static_cast<std::uint8_t>(value >> 8 * i));
+    std::byte* const at = at_;
+    if constexpr (std::endian::native == std::endian::little) {
+      std::memcpy(at, &value, bytes);
+    } else {
+      for (std::size_t i = 0; i < bytes; ++i) at[i] = static_cast<std::byte>(value >> 8 * i);
+    }
+    at_ = at + bytes;
   }
   void number(double value) noexcept {
     if (value >= 0 && value < kWholeLimit && !std::signbit(value)) {

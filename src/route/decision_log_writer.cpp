@@ -24,9 +24,13 @@ Status refuse(const std::string& message) { return invalid_argument(message); }
 
 bool in_range(const double* values, std::size_t size, Signal signal) noexcept {
   const double maximum = info(signal).maximum;
-  std::size_t off = 0;
-  for (std::size_t i = 0; i < size; ++i)
-    off += static_cast<std::size_t>(!(values[i] != values[i] || (values[i] >= 0 && values[i] <= maximum)));
+  unsigned off = 0;  // without branches: columns are long and nearly always right
+  for (std::size_t i = 0; i < size; ++i) {
+    const double value = values[i];
+    const unsigned missing = value != value ? 1 : 0;
+    const unsigned inside = (value >= 0 ? 1u : 0u) & (value <= maximum ? 1u : 0u);
+    off |= 1u ^ (missing | inside);
+  }
   return off == 0;
 }
 
@@ -78,34 +82,19 @@ bool is_known(const PrefixMatch& match) noexcept {
   return match.total_blocks != 0 || match.block_tokens != 0 || !match.depth_blocks.empty();
 }
 
-void write_tier(std::span<const std::uint32_t> depths, std::span<const std::uint32_t> faster, LogPen& pen) noexcept {
-  const auto above = [&](std::size_t i) { return depths[i] - (faster.empty() ? 0 : faster[i]); };
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < depths.size(); ++i) count += static_cast<std::size_t>(above(i) != 0);
-  pen.varint(count);
-  std::size_t next = 0;
-  for (std::size_t i = 0; count > 0; ++i) {
-    if (above(i) == 0) continue;
-    pen.varint(i - next);
-    pen.varint(above(i));
-    next = i + 1;
-    --count;
-  }
-}
-
-void write_match(const PrefixMatch& match, LogPen& pen) noexcept {
+void write_match(const PrefixMatch& match, std::uint32_t* places, LogPen& pen) {
   const bool device = !match.depth_blocks.empty();
   const bool host = !match.host_depth_blocks.empty();
   const bool disk = !match.disk_depth_blocks.empty();
   pen.byte(static_cast<std::uint8_t>((device ? 1 : 0) | (host ? 2 : 0) | (disk ? 4 : 0)));
   pen.varint(match.total_blocks);
   pen.varint(match.block_tokens);
-  if (device) write_tier(match.depth_blocks, {}, pen);
-  if (host) write_tier(match.host_depth_blocks, match.depth_blocks, pen);
-  if (disk) write_tier(match.disk_depth_blocks, host ? match.host_depth_blocks : match.depth_blocks, pen);
+  if (device) write_tier(match.depth_blocks, {}, places, pen);
+  if (host) write_tier(match.host_depth_blocks, match.depth_blocks, places, pen);
+  if (disk) write_tier(match.disk_depth_blocks, host ? match.host_depth_blocks : match.depth_blocks, places, pen);
 }
 
-void write_request(const Request& request, LogState& state, LogPen& pen) {
+void write_request(const Request& request, LogState& state, std::uint32_t* places, LogPen& pen) {
   const bool same_model = request.model == state.model;
   const bool near =
       std::any_of(request.near.begin(), request.near.end(), [](std::string_view name) { return !name.empty(); });
@@ -132,8 +121,8 @@ void write_request(const Request& request, LogState& state, LogPen& pen) {
     pen.number(request.slo_ttft_s);
     pen.number(request.slo_tpot_s);
   }
-  if ((flags & kWithPrefix) != 0) write_match(request.prefix, pen);
-  if ((flags & kWithHistory) != 0) write_match(request.history, pen);
+  if ((flags & kWithPrefix) != 0) write_match(request.prefix, places, pen);
+  if ((flags & kWithHistory) != 0) write_match(request.history, places, pen);
   if (!same_model) state.model = request.model;
   state.seed = request.seed;
   state.sequence = request.sequence;
@@ -278,12 +267,13 @@ void DecisionLogWriter::finish(std::uint8_t type, std::size_t size, std::vector<
   pen.byte(type);
   pen.varint(size);
   const std::size_t start = out.size();
-  out.insert(out.end(), front, pen.at());
-  out.insert(out.end(), body_.data(), body_.data() + size);
-  state_.check = log_check(std::span(out).subspan(start), state_.check);
-  std::byte check[kCheckBytes];
-  LogPen(check).fixed(state_.check, kCheckBytes);
-  out.insert(out.end(), check, check + kCheckBytes);
+  const auto front_size = static_cast<std::size_t>(pen.at() - front);
+  out.resize(start + front_size + size + kCheckBytes);
+  std::byte* const record = out.data() + start;
+  std::memcpy(record, front, front_size);
+  if (size > 0) std::memcpy(record + front_size, body_.data(), size);
+  state_.check = log_check({record, front_size + size}, state_.check);
+  LogPen(record + front_size + size).fixed(state_.check, kCheckBytes);
 }
 
 Status DecisionLogWriter::append(const PoolView& view, std::span<const std::string> ids, const Request& request,
@@ -337,12 +327,13 @@ Status DecisionLogWriter::append(const PoolView& view, std::span<const std::stri
     room +=
         kValueBytes * (match->depth_blocks.size() + match->host_depth_blocks.size() + match->disk_depth_blocks.size());
   if (body_.size() < room) body_.resize(room);
+  if (places_.size() < n) places_.resize(n);
   LogPen pen(body_.data());
   pen.varint(zigzag(static_cast<std::uint64_t>(request.now_ns) - static_cast<std::uint64_t>(state_.now_ns)));
   state_.now_ns = request.now_ns;
   pen.varint(changed);
-  for (std::size_t i = 0; i < changed; ++i) write_column(signals[i], view, request.now_ns, state_, pen);
-  write_request(request, state_, pen);
+  for (std::size_t i = 0; i < changed; ++i) write_column(signals[i], view, request.now_ns, state_, places_.data(), pen);
+  write_request(request, state_, places_.data(), pen);
   write_outcome(decision, n, pen);
   finish(kLogDecision, static_cast<std::size_t>(pen.at() - body_.data()), out);
   return {};

@@ -146,6 +146,40 @@ TEST_CASE("a log reads back bit for bit", "[route][log][property]") {
   }
 }
 
+TEST_CASE("the bytes are those of docs/decision-log.md", "[route][log]") {
+  const PoolSnapshot pool = pool_of({row("a", {{Signal::kRunning, 1}}), row("b")});
+  Request request = asking("r", 5, 1);
+  request.now_ns = 10;
+  Decision decision;
+  decision.outcome = route::Outcome::kRouted;
+  decision.endpoint = {0};
+  decision.reason = {ReasonCode::best_score, 0, 50, 50};
+  decision.score = decision.margin = 50;
+  decision.candidates = decision.ranked_count = 2;
+  decision.ranked[0] = {0};
+  decision.ranked[1] = {1};
+  PoolSnapshot timed = pool;
+  REQUIRE(timed.set_value({0}, Signal::kRunning, 1, 0).ok());
+  DecisionLogWriter writer({"p", 7, ""});
+  Bytes log;
+  REQUIRE(writer.append(timed, request, decision, log).ok());
+  const std::string expected =
+      "6b7468656e61444c 01000000"                                          // head
+      " 01 0b 0700000000000000 0170 00 xxxxxxxx"                           // policy
+      " 02 06 02 00 0161 0162 xxxxxxxx"                                    // pool
+      " 03 1f 14 01 00 35 01 00 02 01 00 13"                               // now, columns: running
+      " 01 00 0172 0500000000000000 00 00 4f 64 64 64 02 00 01 xxxxxxxx";  // request, decision
+  std::string found;
+  for (const std::byte byte : log) {
+    found += "0123456789abcdef"[static_cast<unsigned>(byte) >> 4];
+    found += "0123456789abcdef"[static_cast<unsigned>(byte) & 15];
+  }
+  std::string wanted;
+  for (const char c : expected)
+    if (c != ' ') wanted += c == 'x' && wanted.size() < found.size() ? found[wanted.size()] : c;
+  CHECK(found == wanted);
+}
+
 TEST_CASE("extreme numbers keep their bits", "[route][log]") {
   PoolSnapshot pool = pool_of({row("a"), row("b")});
   DecisionLogWriter writer;

@@ -165,6 +165,12 @@ def main() -> int:
         refused += 1
         if not found and {"pool", "policy"} <= document.keys():
             problems.append(f"{label}: the schemas accept it")
+    for label, case in load("lint"):
+        fleet = case["document"].get("fleet", {})
+        found = check(fleet, "fleet")
+        if "expect" in case:
+            problems += [f"{label}: fleet{fault}" for fault in found]
+            problems += [f"{label}: policy{fault}" for fault in check(case["document"]["policy"], "policy")]
     for label, case in load("sim"):
         found = check(case["scenario"], "scenario")
         if "expect" in case:

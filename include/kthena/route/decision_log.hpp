@@ -101,6 +101,7 @@ class DecisionLogWriter {
   bool begun_ = false;
   bool policy_told_ = false;
   std::vector<std::byte> body_;
+  std::vector<std::uint32_t> places_;
 };
 
 enum class LogRecord : std::uint8_t {

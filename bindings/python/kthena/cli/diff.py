@@ -85,19 +85,21 @@ def render(report: dict[str, Any]) -> str:
 
 def _row(changed: dict[str, Any]) -> list[str]:
     before, after = changed["before"], changed["after"]
-    regret = "-" if changed["regret"] is None else f"{changed['regret']:.4g}"
     return [
         f"{changed['number']:,}",
         changed["request"],
         before["endpoint"] or "-",
         after["endpoint"] or "-",
-        regret,
+        _number(changed["regret"]),
         _terms(before),
         _terms(after),
     ]
 
 
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
 def _terms(side: dict[str, Any]) -> str:
     """ "least-request 100 > 80": what each scorer gave the choice before, then the choice after."""
-    number = lambda value: "-" if value is None else f"{value:.4g}"  # noqa: E731
-    return ", ".join(f"{term['scorer']} {number(term['before'])} > {number(term['after'])}" for term in side["terms"])
+    return ", ".join(f"{term['scorer']} {_number(term['before'])} > {_number(term['after'])}" for term in side["terms"])
