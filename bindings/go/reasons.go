@@ -20,6 +20,7 @@ const (
 	ReasonExplored       Reason = 107
 	ReasonPoolEmpty      Reason = 110
 	ReasonAllFiltered    Reason = 111
+	ReasonScorerFailed   Reason = 112
 	ReasonWaitingLimit   Reason = 120
 	ReasonModelNotLoaded Reason = 121
 	ReasonLoadsUneven    Reason = 122
@@ -57,6 +58,8 @@ func (r Reason) String() string {
 		return "pool_empty"
 	case ReasonAllFiltered:
 		return "all_filtered"
+	case ReasonScorerFailed:
+		return "scorer_failed"
 	case ReasonWaitingLimit:
 		return "waiting_limit"
 	case ReasonModelNotLoaded:
@@ -106,6 +109,8 @@ func (r Reason) Text() string {
 		return "the pool has no endpoints"
 	case ReasonAllFiltered:
 		return "filters dropped every endpoint"
+	case ReasonScorerFailed:
+		return "a scorer of the caller's own failed"
 	case ReasonWaitingLimit:
 		return "as many or more requests wait than allowed"
 	case ReasonModelNotLoaded:

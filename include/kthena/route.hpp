@@ -50,3 +50,4 @@
 #include "kthena/route/request.hpp"
 #include "kthena/route/signal.hpp"
 #include "kthena/route/staleness.hpp"
+#include "kthena/route/user_scorer.hpp"

@@ -1,6 +1,9 @@
 // src/manifest/decision.cpp
 //
 // The JSON forms of a decision and its explanation, and the one-document door.
+#include <array>
+#include <cstddef>
+#include <string_view>
 #include <utility>
 
 #include "route_reader.hpp"
@@ -16,11 +19,13 @@ OrderedJson reason_json(const Reason& reason) {
           {"b", reason.b}};
 }
 
+constexpr std::array<std::string_view, 3> kOutcomeNames = {"routed", "no_endpoint", "scorer_failed"};  // by Outcome
+
 OrderedJson decision_json(const route::Decision& decision, const route::PoolSnapshot& pool) {
   OrderedJson ranked = OrderedJson::array();
   for (const EndpointIndex endpoint : decision.ranking()) ranked.push_back(pool.id(endpoint));
   const bool routed = decision.outcome == route::Outcome::kRouted;
-  return {{"outcome", routed ? "routed" : "no_endpoint"},
+  return {{"outcome", kOutcomeNames[static_cast<std::size_t>(decision.outcome)]},
           {"endpoint", routed ? OrderedJson(pool.id(decision.endpoint)) : OrderedJson(nullptr)},
           {"reason", reason_json(decision.reason)},
           {"score", decision.score},

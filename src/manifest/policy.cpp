@@ -3,6 +3,7 @@
 // The JSON form of a policy.
 #include <array>
 #include <limits>
+#include <span>
 
 #include "kthena/route/presets.hpp"
 #include "route_reader.hpp"
@@ -154,7 +155,8 @@ void write_stage(const route::PolicySpec& spec, OrderedJson& json) {
 
 }  // namespace
 
-route::PolicySpec read_policy(const Json& json, const std::string& path, Faults& faults) {
+route::PolicySpec read_policy(const Json& json, const std::string& path, Faults& faults,
+                              std::span<const route::UserScorer> scorers) {
   if (json.is_string()) return read_preset(json, path, faults);
   if (json.is_object() && json.contains("preset")) {
     (void)expect_object(json, path, {"preset"}, faults);
@@ -172,15 +174,15 @@ route::PolicySpec read_policy(const Json& json, const std::string& path, Faults&
   spec.otherwise = read_stages(json, path, faults);
   spec.staleness = read_staleness(json, path, faults);
   spec.slow_start_s = read_number(json, "slow_start_s", path, 0, faults);
-  append_faults(route::find_faults(spec), path, faults);
+  append_faults(route::find_faults(spec, scorers), path, faults);
   return spec;
 }
 
-Result<route::PolicySpec> parse_policy(std::string_view json) {
+Result<route::PolicySpec> parse_policy(std::string_view json, std::span<const route::UserScorer> scorers) {
   Faults faults;
   const Json document = parse_json(json, faults);
   if (!faults.empty()) return faults.status();
-  route::PolicySpec spec = read_policy(document, "", faults);
+  route::PolicySpec spec = read_policy(document, "", faults, scorers);
   if (!faults.empty()) return faults.status();
   return spec;
 }

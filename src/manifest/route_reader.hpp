@@ -3,6 +3,7 @@
 // Readers of route's documents from parsed JSON; each adds its faults under `path` and gives what could be read.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,8 @@
 namespace kthena::manifest {
 
 /// Includes what Policy::create would complain of.
-route::PolicySpec read_policy(const Json& json, const std::string& path, Faults& faults);
+route::PolicySpec read_policy(const Json& json, const std::string& path, Faults& faults,
+                              std::span<const route::UserScorer> scorers = {});
 /// Includes what PoolBuilder would complain of.
 std::vector<route::Endpoint> read_endpoints(const Json& json, const std::string& path, Faults& faults);
 /// The member `name`, an object of names by level.

@@ -352,6 +352,7 @@ void DecisionLogReader::read_outcome(Cursor& body) {
   decision_.outcome = routed ? Outcome::kRouted : Outcome::kNoEndpoint;
   decision_.reason.code = static_cast<ReasonCode>(body.varint(0x7FFFFFFF, "no such reason"));
   if (reason_name(decision_.reason.code).empty()) body.fail("no such reason");
+  if (!routed && decision_.reason.code == ReasonCode::scorer_failed) decision_.outcome = Outcome::kScorerFailed;
   if ((flags & kWithSubject) != 0)
     decision_.reason.subject = static_cast<std::uint32_t>(body.varint(kLimit, "a subject is too large"));
   const double a = (flags & kReasonAIsScore) == 0 ? body.number() : 0;

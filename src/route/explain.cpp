@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -129,18 +130,20 @@ EarlierStage take_earlier(const Stage& stage, const PolicySpec& spec, const Reas
   return out;
 }
 
-/// Asks the scorers of a stage and keeps what they say.
-void run_scorers(const Stage& stage, DecisionRun& run, Explanation& out) {
+std::string name_of(const WeightedScorer& scorer) {
+  return scorer.user == nullptr ? name_of(scorer.scorer) : std::string(kUserPrefix) + scorer.user->name;
+}
+
+/// Asks the scorers of a stage and keeps what they say. The position of the one that failed, if one did.
+std::optional<std::size_t> run_scorers(const Stage& stage, DecisionRun& run, Workspace& workspace, Explanation& out) {
   const std::size_t scorers = stage.scorers.size();
   const std::span<const double> totals = run.totals();
   const std::shared_ptr<ScoreTerm[]> terms = std::make_shared<ScoreTerm[]>(scorers * totals.size());
-  for (std::size_t i = 0; i < totals.size(); ++i)
-    out.candidates[run.context().endpoint(i).value].terms = {&terms[i * scorers], scorers};
   std::vector<double> before;
   for (std::size_t s = 0; s < scorers; ++s) {
     const WeightedScorer& scorer = stage.scorers[s];
     if (stage.combine == Combine::kTiers) before.assign(totals.begin(), totals.end());
-    std::visit([&](const auto& part) { run.ask(part); }, scorer.scorer);
+    if (!ask(run, scorer, workspace)) return s;
     combine_opinions(run, stage.combine, scorer);
     for (std::size_t i = 0; i < totals.size(); ++i) {
       const double score = run.last_scores()[i];
@@ -152,7 +155,10 @@ void run_scorers(const Stage& stage, DecisionRun& run, Explanation& out) {
                                                                : totals[i] - before[i];
     }
   }
+  for (std::size_t i = 0; i < totals.size(); ++i)
+    out.candidates[run.context().endpoint(i).value].terms = {&terms[i * scorers], scorers};
   out.terms = terms;
+  return std::nullopt;
 }
 
 /// Totals, ties and ranks. The ranked list comes first, as the picker made it; the rest by total and tie.
@@ -227,15 +233,17 @@ Explanation Policy::explain(const PoolView& view, const Request& request, Worksp
   out.combine = stage.combine;
   for (const AnyFilter& filter : stage.filters) out.filters.push_back(name_of(filter));
   for (const WeightedScorer& scorer : stage.scorers) {
-    out.scorers.push_back(name_of(scorer.scorer));
+    out.scorers.push_back(name_of(scorer));
     out.weights.push_back(scorer.weight);
   }
   out.picker = name_of(stage.picker);
-  if (scoring) run_scorers(stage, run, out);
+  std::optional<std::size_t> failed;
+  if (scoring) failed = run_scorers(stage, run, workspace, out);
   out.decision =
-      std::visit([&](const auto& part) { return run.finish(part, parts_->spec.ranked_limit); }, stage.picker);
+      failed ? fail(run, *failed, workspace)
+             : std::visit([&](const auto& part) { return run.finish(part, parts_->spec.ranked_limit); }, stage.picker);
   out.decision.stage = static_cast<std::uint32_t>(number);
-  if (!scoring) return out;
+  if (!scoring || failed) return out;
 
   tell_ranks(run, out.decision, out.candidates);
   out.runner_up = find_runner_up(out);

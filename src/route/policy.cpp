@@ -3,6 +3,7 @@
 // Policy: from a spec to kernels, and the decision over them. One variant visit per part, none per endpoint.
 #include "kthena/route/policy.hpp"
 
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -85,8 +86,33 @@ void check_scorer(const PartSpec& part, Combine combine, const std::string& path
   }
 }
 
+void check_users(std::span<const UserScorer> users, Faults& faults) {
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    const std::string path = "own scorers[" + std::to_string(i) + "]";
+    if (users[i].name.empty()) faults.add(path + ".name", "must not be empty");
+    if (!seen.insert(users[i].name).second) faults.add(path + ".name", "\"" + users[i].name + "\" is there twice");
+    if (!users[i].score) faults.add(path + ".score", "must be a function");
+  }
+}
+
+/// The scorer of the caller's own that a part names; null where there is none.
+const UserScorer* find_user(std::span<const UserScorer> users, std::string_view name) {
+  if (!name.starts_with(kUserPrefix)) return nullptr;
+  name.remove_prefix(kUserPrefix.size());
+  for (const UserScorer& user : users)
+    if (user.name == name) return &user;
+  return nullptr;
+}
+
+std::string user_names(std::span<const UserScorer> users) {
+  std::string names;
+  for (const UserScorer& user : users) names.append(", ").append(kUserPrefix).append(user.name);
+  return names;
+}
+
 /// `path` is empty or ends in a dot.
-Stage build_stage(const PolicySpec& spec, const std::string& path, Faults& faults) {
+Stage build_stage(const PolicySpec& spec, std::span<const UserScorer> users, const std::string& path, Faults& faults) {
   Stage stage;
   stage.combine = spec.combine;
   check_repeats(spec.filters, path + "filters", faults);
@@ -102,8 +128,14 @@ Stage build_stage(const PolicySpec& spec, const std::string& path, Faults& fault
     const PartSpec& part = spec.scorers[i];
     const std::string where = path + "scorers[" + std::to_string(i) + "]";
     check_scorer(part, spec.combine, where, faults);
-    if (auto made = make_any<AnyScorer>(part, where, "scorer", faults))
+    if (const UserScorer* user = find_user(users, part.name)) {
+      for (const OptionSpec& option : part.options)
+        faults.add(where + ".options." + option.name, "a scorer of one's own takes no options");
+      stage.scorers.push_back({AnyScorer(), part.weight, part.tolerance, user});
+      stage.asks_users = true;
+    } else if (auto made = make_any<AnyScorer>(part, where, "scorer", faults, user_names(users))) {
       stage.scorers.push_back({std::move(*made), part.weight, part.tolerance});
+    }
   }
   if (spec.picker.tolerance != 0) faults.add(path + "picker.tolerance", "is for scorers");
   if (auto made = make_any<AnyPicker>(spec.picker, path + "picker", "picker", faults)) {
@@ -136,6 +168,15 @@ void check_staleness(const std::vector<StaleRule>& rules, Faults& faults) {
   }
 }
 
+/// Asks the scorers of a stage some of which are the caller's own. The position of the one that failed, if one did.
+std::optional<std::size_t> score_with_users(DecisionRun& run, const Stage& stage, Workspace& workspace) noexcept {
+  for (std::size_t i = 0; i < stage.scorers.size(); ++i) {
+    if (!ask(run, stage.scorers[i], workspace)) return i;
+    combine_opinions(run, stage.combine, stage.scorers[i]);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Status check_request(const PoolView& view, const Request& request) {
@@ -145,16 +186,19 @@ Status check_request(const PoolView& view, const Request& request) {
   return check_promise("slo_tpot_s", request.slo_tpot_s);
 }
 
-std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, Faults& faults) {
+std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, std::span<const UserScorer> scorers,
+                                                   Faults& faults) {
   auto parts = std::make_shared<Parts>();
   parts->spec = spec;
-  parts->stages.push_back(build_stage(spec, "", faults));
+  parts->users.assign(scorers.begin(), scorers.end());
+  check_users(scorers, faults);
+  parts->stages.push_back(build_stage(spec, parts->users, "", faults));
   if (spec.ranked_limit < 1 || spec.ranked_limit > kMaxRanked)
     faults.add("ranked_limit", "must be in [1, " + std::to_string(kMaxRanked) + "]");
   for (std::size_t i = 0; i < spec.otherwise.size(); ++i) {
     const PolicySpec& stage = spec.otherwise[i];
     const std::string path = "otherwise[" + std::to_string(i) + "].";
-    parts->stages.push_back(build_stage(stage, path, faults));
+    parts->stages.push_back(build_stage(stage, parts->users, path, faults));
     if (stage.ranked_limit != PolicySpec().ranked_limit) faults.add(path + "ranked_limit", kNotOfAStage);
     if (!stage.otherwise.empty()) faults.add(path + "otherwise", "a stage has no stages of its own");
     if (!stage.staleness.empty()) faults.add(path + "staleness", kNotOfAStage);
@@ -167,15 +211,15 @@ std::shared_ptr<const Policy::Parts> Policy::build(const PolicySpec& spec, Fault
   return parts;
 }
 
-Faults find_faults(const PolicySpec& spec) {
+Faults find_faults(const PolicySpec& spec, std::span<const UserScorer> scorers) {
   Faults faults;
-  (void)Policy::build(spec, faults);
+  (void)Policy::build(spec, scorers, faults);
   return faults;
 }
 
-Result<Policy> Policy::create(const PolicySpec& spec) {
+Result<Policy> Policy::create(const PolicySpec& spec, std::span<const UserScorer> scorers) {
   Faults faults;
-  auto parts = build(spec, faults);
+  auto parts = build(spec, scorers, faults);
   if (!faults.empty()) return faults.status();
   return Policy(std::move(parts));
 }
@@ -185,22 +229,30 @@ const PolicySpec& Policy::spec() const noexcept { return parts_->spec; }
 Decision Policy::decide(const PoolView& view, const Request& request, Workspace& workspace) const {
   if (parts_->rules.empty()) {
     DecisionRun run(view, request, workspace);
-    return decide_in_stages(run, view.size);
+    return decide_in_stages(run, view.size, workspace);
   }
   const Correction correction(parts_->rules, view, request.now_ns, workspace);
   DecisionRun run(correction.view(), request, workspace, correction.entry());
-  return decide_in_stages(run, view.size);
+  return decide_in_stages(run, view.size, workspace);
 }
 
-Decision Policy::decide_in_stages(DecisionRun& run, std::size_t size) const {
+Decision Policy::decide_in_stages(DecisionRun& run, std::size_t size, Workspace& workspace) const {
   for (std::size_t number = 0;; ++number) {
     const Stage& stage = parts_->stages[number];
     for (const AnyFilter& filter : stage.filters) std::visit([&](const auto& part) { run.filter(part); }, filter);
     if (parts_->spec.slow_start_s > 0) run.sit_out(parts_->spec.slow_start_s);
     if (run.start_scoring(stage.combine)) {
-      for (const WeightedScorer& scorer : stage.scorers) {
-        std::visit([&](const auto& part) { run.ask(part); }, scorer.scorer);
-        combine_opinions(run, stage.combine, scorer);
+      if (stage.asks_users) {
+        if (const auto failed = score_with_users(run, stage, workspace)) {
+          Decision decision = fail(run, *failed, workspace);
+          decision.stage = static_cast<std::uint32_t>(number);
+          return decision;
+        }
+      } else {
+        for (const WeightedScorer& scorer : stage.scorers) {
+          std::visit([&](const auto& part) { run.ask(part); }, scorer.scorer);
+          combine_opinions(run, stage.combine, scorer);
+        }
       }
     } else if (number + 1 < parts_->stages.size() && size > 0) {
       run.restart();

@@ -93,7 +93,7 @@ std::optional<Part> make_part(const PartSpec& spec, const std::string& path, Fau
 
 template <class Variant, std::size_t... I>
 std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, std::string_view kind, Faults& faults,
-                                std::index_sequence<I...>) {
+                                const std::string& more, std::index_sequence<I...>) {
   std::optional<Variant> made;
   std::string names;
   const auto attempt = [&]<class Part>(const Part*) {
@@ -101,16 +101,18 @@ std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, s
     if (!made && spec.name == Part::kName) made = make_part<Part>(spec, path, faults);
   };
   (attempt(static_cast<const std::variant_alternative_t<I, Variant>*>(nullptr)), ...);
-  if (!made) faults.add(path + ".name", "unknown " + std::string(kind) + " \"" + spec.name + "\"; there are: " + names);
+  if (!made) faults.add(path + ".name", "unknown " + std::string(kind) + " \"" + spec.name + "\"; there are: " + names + more);
   return made;
 }
 
 }  // namespace detail
 
-/// The part of that name with its options, or faults and nothing. `kind` is a word for messages.
+/// The part of that name with its options, or faults and nothing. `kind` is a word for messages; `more` are names beside those of the
+/// registry, each behind a comma.
 template <class Variant>
-std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, std::string_view kind, Faults& faults) {
-  return detail::make_any<Variant>(spec, path, kind, faults, std::make_index_sequence<std::variant_size_v<Variant>>{});
+std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, std::string_view kind, Faults& faults,
+                                const std::string& more = {}) {
+  return detail::make_any<Variant>(spec, path, kind, faults, more, std::make_index_sequence<std::variant_size_v<Variant>>{});
 }
 
 }  // namespace kthena::route

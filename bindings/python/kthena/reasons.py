@@ -18,6 +18,7 @@ class Reason(IntEnum):
     EXPLORED = 107
     POOL_EMPTY = 110
     ALL_FILTERED = 111
+    SCORER_FAILED = 112
     WAITING_LIMIT = 120
     MODEL_NOT_LOADED = 121
     LOADS_UNEVEN = 122
@@ -42,6 +43,7 @@ TEXTS: dict[Reason, str] = {
     Reason.EXPLORED: "any endpoint, drawn by chance, to learn how it does",
     Reason.POOL_EMPTY: "the pool has no endpoints",
     Reason.ALL_FILTERED: "filters dropped every endpoint",
+    Reason.SCORER_FAILED: "a scorer of the caller's own failed",
     Reason.WAITING_LIMIT: "as many or more requests wait than allowed",
     Reason.MODEL_NOT_LOADED: "the endpoint does not serve the model or adapter that was asked for",
     Reason.LOADS_UNEVEN: "the loads of the endpoints differ too much for this stage",

@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,8 @@
 
 namespace kthena::manifest {
 
-Result<route::PolicySpec> parse_policy(std::string_view json);
+/// `scorers` are the caller's own, which the document may name "user:NAME".
+Result<route::PolicySpec> parse_policy(std::string_view json, std::span<const route::UserScorer> scorers = {});
 /// The long form, defaults left out except weights.
 std::string write_policy(const route::PolicySpec& spec);
 

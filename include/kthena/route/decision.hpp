@@ -14,8 +14,9 @@
 namespace kthena::route {
 
 enum class Outcome : std::int32_t {
-  kRouted = 0,      ///< `endpoint` and `ranked` are set
-  kNoEndpoint = 1,  ///< nobody can take it; `reason` says why
+  kRouted = 0,        ///< `endpoint` and `ranked` are set
+  kNoEndpoint = 1,    ///< nobody can take it; `reason` says why
+  kScorerFailed = 2,  ///< a scorer of the caller's own failed; Workspace::failure() says why
 };
 
 /// The longest ranked list.
@@ -24,7 +25,7 @@ inline constexpr std::size_t kMaxRanked = 16;
 struct Decision {
   Outcome outcome = Outcome::kNoEndpoint;
   EndpointIndex endpoint;          ///< the chosen one; none when not routed
-  Reason reason;                   ///< the picker's, or pool_empty, all_filtered
+  Reason reason;                   ///< the picker's, or pool_empty, all_filtered, scorer_failed
   double score = 0;                ///< total of the chosen one, in the policy's unit
   double margin = 0;               ///< score minus that of the runner-up, >= 0; 0 in a tie or without a runner-up
   std::uint32_t candidates = 0;    ///< endpoints left after the filters

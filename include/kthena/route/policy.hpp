@@ -19,6 +19,7 @@
 #include "kthena/route/request.hpp"
 #include "kthena/route/scoring.hpp"
 #include "kthena/route/staleness.hpp"
+#include "kthena/route/user_scorer.hpp"
 
 namespace kthena::route {
 
@@ -32,7 +33,7 @@ struct OptionSpec {
 };
 
 /// One filter, scorer or picker, by name. `weight` is for scorers: finite, 0..1e9; 0..1 in a product, 1 in tiers, which have none.
-/// `tolerance` is for scorers in tiers: points of opinion, finite, 0..1e9.
+/// "user:NAME" is a scorer of the caller's own (UserScorer), which takes no options. `tolerance` is for scorers in tiers: points of opinion, finite, 0..1e9.
 struct PartSpec {
   std::string name{};
   double weight = 1;
@@ -82,14 +83,17 @@ Status check_request(const PoolView& view, const Request& request);
 
 /// All that is wrong with a spec, by path: unknown or repeated names, weights that are negative, not finite or above 1e9, unknown,
 /// repeated or out-of-range options, ranked_limit out of range, no scorer for a picker that needs one, tolerances without tiers, stages
-/// that have what is the policy's, rules of staleness that repeat or whose ages are out of range or order. [any thread]
-Faults find_faults(const PolicySpec& spec);
+/// that have what is the policy's, rules of staleness that repeat or whose ages are out of range or order. `scorers` are the caller's own:
+/// their names are given once, and each has a function. [any thread]
+Faults find_faults(const PolicySpec& spec, std::span<const UserScorer> scorers = {});
 
-/// Immutable; copies share. decide and explain may run in many threads, each with its own Workspace.
+/// Immutable; copies share, scorers of the caller's own too. decide and explain may run in many threads, each with its own Workspace.
 class Policy {
  public:
   /// kInvalidArgument with everything that find_faults() finds.
-  static Result<Policy> create(const PolicySpec& spec);
+  static Result<Policy> create(const PolicySpec& spec) { return create(spec, {}); }
+  /// The same with scorers of the caller's own, which the spec names "user:" + UserScorer::name. Those that it does not name are not asked.
+  static Result<Policy> create(const PolicySpec& spec, std::span<const UserScorer> scorers);
 
   [[nodiscard]] const PolicySpec& spec() const noexcept;
 
@@ -110,10 +114,11 @@ class Policy {
   }
 
  private:
-  friend Faults find_faults(const PolicySpec& spec);
+  friend Faults find_faults(const PolicySpec& spec, std::span<const UserScorer> scorers);
   struct Parts;
-  [[nodiscard]] Decision decide_in_stages(DecisionRun& run, std::size_t size) const;
-  static std::shared_ptr<const Parts> build(const PolicySpec& spec, Faults& faults);
+  [[nodiscard]] Decision decide_in_stages(DecisionRun& run, std::size_t size, Workspace& workspace) const;
+  static std::shared_ptr<const Parts> build(const PolicySpec& spec, std::span<const UserScorer> scorers,
+                                            Faults& faults);
   explicit Policy(std::shared_ptr<const Parts> parts) noexcept : parts_(std::move(parts)) {}
   std::shared_ptr<const Parts> parts_;
 };

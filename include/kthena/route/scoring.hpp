@@ -2,7 +2,8 @@
 //
 // What a policy part is, and what it sees: the concepts Filter, Scorer and Picker, the ScoreContext they read and the Workspace that
 // holds the scratch columns. A part is a small value type with a static kName and noexcept members. A part of one's own works in a
-// Pipeline; one of the library is a header in policies/ and an entry in src/route/registry.hpp.
+// Pipeline; a scorer of one's own in a Policy is a UserScorer; one of the library is a header in policies/ and an entry in
+// src/route/registry.hpp.
 #pragma once
 
 #include <algorithm>
@@ -15,24 +16,31 @@
 #include <vector>
 
 #include "kthena/base/reason.hpp"
+#include "kthena/base/status.hpp"
 #include "kthena/route/decision.hpp"
 #include "kthena/route/pool.hpp"
 #include "kthena/route/request.hpp"
 
 namespace kthena::route {
 
-/// Scratch memory of decisions: grows to the largest pool seen, then nothing is allocated any more. One per thread; holds no state
-/// between decisions.
+/// Scratch memory of decisions: grows to the largest pool seen, then nothing is allocated any more. One per thread; no decision hangs on
+/// those before it. Keeps what became of scorers of the caller's own (UserScorer).
 class Workspace {
  public:
   Workspace() = default;
   /// Makes room for pools of `endpoints`.
   void reserve(std::size_t endpoints);
 
+  /// Opinions of scorers of the caller's own that were NaN or infinite, in all decisions and explanations with this workspace.
+  [[nodiscard]] std::uint64_t user_abstentions() const noexcept { return user_abstentions_; }
+  /// Why the last decision with such scorers was Outcome::kScorerFailed: the scorer's code, and a message that names it. Ok when it was not.
+  [[nodiscard]] const Status& failure() const noexcept { return failure_; }
+
  private:
   friend class ScoreContext;
   friend class DecisionRun;
   friend class Correction;  // of the library: the rules of staleness
+  friend class UserCall;    // of the library: asks scorers of the caller's own
 
   std::size_t capacity_ = 0;
   std::vector<std::uint8_t> keep_;
@@ -48,6 +56,8 @@ class Workspace {
   std::array<std::vector<double>, kSignalCount> corrected_;  // columns of corrected_view_
   PoolView corrected_view_;
   std::vector<std::uint8_t> entry_;
+  std::uint64_t user_abstentions_ = 0;
+  Status failure_;
 };
 
 /// [0, 1) from uniform bits, 53 of them.
