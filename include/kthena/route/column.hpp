@@ -27,6 +27,18 @@ inline double column_max(std::span<const double> column) noexcept {
   return lane[0];
 }
 
+/// Infinity when every element is missing.
+inline double column_min(std::span<const double> column) noexcept {
+  constexpr double kHighest = std::numeric_limits<double>::infinity();
+  double lane[4] = {kHighest, kHighest, kHighest, kHighest};
+  std::size_t i = 0;
+  for (; i + 4 <= column.size(); i += 4)
+    for (std::size_t k = 0; k < 4; ++k) lane[k] = column[i + k] < lane[k] ? column[i + k] : lane[k];
+  for (; i < column.size(); ++i) lane[0] = column[i] < lane[0] ? column[i] : lane[0];
+  for (std::size_t k = 1; k < 4; ++k) lane[0] = lane[k] < lane[0] ? lane[k] : lane[0];
+  return lane[0];
+}
+
 inline ColumnRange column_range(std::span<const double> column) noexcept {
   ColumnRange lane[4];
   std::size_t i = 0;

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kthena/route/column.hpp"
 #include "kthena/route/option.hpp"
 #include "kthena/route/policies/opinion.hpp"
 #include "kthena/route/policies/prompt.hpp"
@@ -87,43 +88,55 @@ class Cost {
     const double* blocks = context.column(Signal::kHeldBlocks).data();
     const double* capacity = context.column(Signal::kKvCapacityTokens).data();
 
-    double sum = 0;
-    double rated = 0;
-    double decoders = 0;
-    double shortest = kMissing;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const bool known = rates[i] > 0;
-      sum += known ? rates[i] : 0;
-      rated += known ? 1 : 0;
+    const std::size_t size = out.size();
+    std::size_t rated = 0;
+    std::size_t decoders = 0;
+    std::size_t unknown = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      rated += rates[i] > 0 ? 1 : 0;
       decoders += decode[i] > 0 ? 1 : 0;
-      const double queue = detail::known_or(queued[i], 0);
-      shortest = queue >= shortest ? shortest : queue;  // NaN at first
+      unknown += is_missing(queued[i]) ? 1 : 0;
     }
-    const double usual = rated > 0 ? sum / rated : o.prefill_tps;
-    const bool decode_known = decoders == static_cast<double>(out.size());
+    double usual = o.prefill_tps;
+    if (rated > 0 && rated < size) {
+      double sum = 0;
+      for (std::size_t i = 0; i < size; ++i) sum += rates[i] > 0 ? rates[i] : 0;
+      usual = sum / static_cast<double>(rated);
+    }
+    const bool decode_known = decoders == size;
+    const double shortest = unknown > 0 ? 0 : column_min({queued, size});
 
     const double prompt = std::max(held.size().tokens, home.size().tokens);
     const double answer = request.output_tokens > 0 ? request.output_tokens : o.output_tokens;
     const double step = o.sequence_tokens + o.context_share * (prompt + answer / 2);
     const double block = held.size().block_tokens;
     const double home_block = home.size().block_tokens;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const double n = detail::known_or(in_flight[i], 0);
-      const double rate = rates[i] > 0 ? rates[i] : usual;
+    // Neither is one of the columns that are read.
+    double* __restrict const fresh = context.scratch().data();
+    double* __restrict const result = out.data();
+    for (std::size_t i = 0; i < size; ++i) {
       const double here = held.device(i) * block;
       const double remembered = home.device(i) * home_block - here;
-      const double rest = prompt - here - o.home_share * (remembered > 0 ? remembered : 0);
-      const double fresh = rest > 1 ? rest : 1;
+      const double more = remembered > 0 ? remembered : 0;
+      const double rest = prompt - here - o.home_share * more;
+      fresh[i] = rest > 1 ? rest : 1;
+    }
+    for (std::size_t i = 0; i < size; ++i) {
+      const double n = detail::known_or(in_flight[i], 0);
+      const double rate = rates[i] > 0 ? rates[i] : usual;
       const double queue = detail::known_or(queued[i], 0);
-      const double longer = usage[i] > kFull ? 0 : queue - shortest;
-      const double own = o.first_token_weight * queue + longer * longer / (o.patience_s * rate) + fresh +
+      const double behind = queue - shortest;
+      const double longer = usage[i] > kFull ? 0 : behind;
+      const double own = o.first_token_weight * queue + longer * longer / (o.patience_s * rate) + fresh[i] +
                          answer * (n * o.sequence_tokens + o.context_share * detail::known_or(kv[i], 0));
-      const double others = n * (fresh + answer * step);
-      const double over = fresh + answer - (capacity[i] - blocks[i] * block);
+      const double others = n * (fresh[i] + answer * step);
+      const double over = fresh[i] + answer - (capacity[i] - blocks[i] * block);
       const double evicted = over > 0 ? over : 0;  // not known: NaN is not above 0
       const double tokens = own + others + (1 + n) * o.evicted_share * evicted;
-      out[i] = -(tokens / rate) - (decode_known ? answer / decode[i] : 0);
+      result[i] = -(tokens / rate);
     }
+    if (decode_known)
+      for (std::size_t i = 0; i < size; ++i) result[i] -= answer / decode[i];
     if (!request.model.empty()) add_adapter(context, in_flight, out);
   }
 
