@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -214,6 +215,157 @@ def test_prefix_sources(files: Files) -> None:
     assert "prefixes known" not in plain.stdout  # random reads none
 
 
+#: What policies get where --prefix-source is not given.
+DEFAULT_SOURCES = [
+    ("random,round-robin,kthena-default,kthena-2025-09/least-request+kv", "kthena"),
+    ("plugins.json", "kthena"),
+    ("random,cost", "fleet"),
+    ("dynamo-kv", "fleet"),
+    ("smg-least-load", "fleet"),
+    ("aibrix-prefix", "fleet"),
+    ("stage.json", "fleet"),
+]
+
+
+@pytest.mark.parametrize(("policies", "source"), DEFAULT_SOURCES)
+def test_the_prefix_source_follows_from_what_policies_need(files: Files, policies: str, source: str) -> None:
+    files.write("plugins.json", {"filters": ["least-request"], "scorers": ["gpu-usage", "prefix-cache"]})
+    files.write("stage.json", {"scorers": ["random"], "otherwise": [{"scorers": ["cost"]}]})
+    arguments = ["replay", "--workload", "gsp-short", "--limit", "10", "--policies", policies, "--html", "r.html"]
+    result = run([*arguments, "--json", "r.json"], files)
+    assert result.returncode == 0, result.stderr
+    document = json.loads((files.folder / "r.json").read_text())
+    assert document["prefix_source"] == source
+    remark = "Prefix source fleet for all policies: "
+    assert (remark in result.stdout) == (remark in (files.folder / "r.html").read_text()) == (source == "fleet")
+    if source == "fleet":
+        assert "with bookings and homes" in result.stdout.splitlines()[0]
+    asked = run([*arguments, "--prefix-source", source], files)
+    assert remark not in asked.stdout  # the caller knows
+
+
+def test_a_fleet_is_as_good_as_its_bookings(files: Files) -> None:
+    base = ["--workload", "gsp-long", "--policies", "random,cost", "--limit", "600", "--concurrency", "100"]
+    rows = {
+        source: rows_of(files, *base, "--prefix-source", source) for source in ("kthena", "fleet", "fleet-expected")
+    }
+    assert rows["fleet"]["cost"]["throughput_rps"] > 1.1 * rows["fleet"]["random"]["throughput_rps"]
+    assert len({json.dumps(found["cost"]) for found in rows.values()}) == 3
+    assert len({json.dumps(found["random"]) for found in rows.values()}) == 1
+    assert all(found["random"]["ratio_to_random"] == 1 for found in rows.values())
+
+
+def test_the_output_before_there_were_routers(files: Files) -> None:
+    """Members, options of the command and words of the table that only came with newer options."""
+    result = run([*SMALL, "--json", "r.json", "--html", "r.html"], files)
+    document = json.loads((files.folder / "r.json").read_text())
+    assert set(document) == OLD_MEMBERS
+    assert document["command"] == (
+        f"kthena replay --workload gsp-long --policies {POLICIES} --replicas 3 --engine-model qwen2.5-7b@910b-fit "
+        "--concurrency 16 --runs 2 --seed 1 --poll-interval 2.7 --prefix-source kthena --limit 64"
+    )
+    assert result.stdout.splitlines()[0] == (
+        "gsp-long. Simulated engine qwen2.5-7b@910b-fit, 3 replicas; closed loop of 16 requests; 2 runs of 64 requests; "
+        "caches cold at the start of run 1, warm after; engine metrics read every 2.7 s; prefixes known from Kthena's two "
+        "stores; seed 1."
+    )
+    page = (files.folder / "r.html").read_text()
+    assert "Herding" not in page and "router" not in page
+    same = run([*SMALL, "--routers", "1", "--zipf", "0", "--prefix-source", "kthena", "--html", "s.html"], files)
+    assert same.stdout == result.stdout and (files.folder / "s.html").read_text() == page
+
+
+OLD_MEMBERS = set(
+    "workload rows simulated engine engine_constants replicas requests_per_run runs seed concurrency speed loop "
+    "poll_interval_s spread_tick_s prefix_source caches command version".split()
+)
+
+
+def test_routers_mixed_engines_and_unequal_groups(files: Files) -> None:
+    engines = [{"engine": "llama3-8b@a100", "count": 2}, {"engine": {"name": "small", "max_running": 16}}, {"count": 1}]
+    files.write("mixed engines.json", engines)
+    arguments = ["--workload", "gsp-short", "--policies", "random,round-robin", "--limit", "40", "--html", "r.html"]
+    arguments += ["--engines", "mixed engines.json", "--routers", "4", "--zipf", "1.5"]
+    rows_of(files, *arguments)
+    first = (files.folder / "r.json").read_bytes()
+    document = json.loads(first)
+    assert (document["routers"], document["zipf_s"], document["replicas"]) == (4, 1.5, 4)
+    assert [(group["engine"], group["count"]) for group in document["engine_groups"]] == [
+        ("llama3-8b@a100", 2),
+        ("small", 1),
+        ("qwen2.5-7b@910b-fit", 1),  # the default of --engine-model
+    ]
+    page = (files.folder / "r.html").read_text()
+    for words in ("4 routers that do not know of each other", "Zipf exponent 1.5", "1 of small", "Constants of small"):
+        assert words in page
+    assert run([*shlex.split(document["command"])[1:], "--json", "s.json"], files).returncode == 0
+    assert (files.folder / "s.json").read_bytes() == first
+
+
+def test_unequal_groups_have_more_hits(files: Files) -> None:
+    base = ["--workload", "gsp-long", "--policies", "random", "--limit", "300", "--concurrency", "40"]
+    hits = [rows_of(files, *base, "--zipf", zipf)["random"]["hit_ratio"] for zipf in ("0", "1.5")]
+    assert hits[1] > hits[0] + 0.1
+
+
+def test_herding(files: Files) -> None:
+    policies = ["random", "kthena-2025-09/least-request", "cost"]
+    arguments = [
+        "replay",
+        "--workload",
+        "gsp-long",
+        "--policies",
+        ",".join(policies),
+        "--limit",
+        "1000",
+        "--speed",
+        "0.02",
+    ]
+    arguments += ["--replicas", "8", "--poll-interval", "1", "--json", "r.json", "--csv", "r.csv", "--html", "r.html"]
+    result = run([*arguments, "--herding"], files)
+    assert result.returncode == 0, result.stderr
+    document = json.loads((files.folder / "r.json").read_text())
+    assert schema_faults(document) == [] and document["command"].endswith(" --herding")
+    points = {(p["policy"], p["routers"], p["poll_interval_s"]): p for p in document["herding"]}
+    assert list(points) == [(policy, n, age) for policy in policies for n in (1, 4, 8) for age in (0.1, 0.3, 1.0, 3.0)]
+
+    usual = {row["policy"]: row for row in document["rows"]}
+    for policy in policies:  # the same scenario
+        assert points[policy, 1, 1.0]["ttft_mean_s"] == usual[policy]["ttft_mean_s"]
+        assert points[policy, 1, 1.0]["ttft_p99_s"] == usual[policy]["ttft_p99_s"]
+    ages = [points["kthena-2025-09/least-request", 1, age]["ttft_mean_s"] for age in (0.1, 0.3, 1.0, 3.0)]
+    assert ages == sorted(ages) and ages[3] > 2 * ages[0]  # herds
+    assert len({points["random", 4, age]["ttft_mean_s"] for age in (0.1, 0.3, 1.0, 3.0)}) == 1  # reads no metrics
+
+    table = result.stdout[result.stdout.index("Herding: ") :].splitlines()
+    assert table[2].split("  ")[0] == "policy" and len(table) == 4 + 9
+    mean, p99 = (points["cost", 1, 0.1][name] for name in ("ttft_mean_s", "ttft_p99_s"))
+    assert f"{mean:.2f} / {p99:.2f}" in next(line for line in table if line.startswith("cost "))
+    page = (files.folder / "r.html").read_text()
+    for statistic in ("ttft_mean_s", "ttft_p99_s"):
+        figure = page[page.index(f'aria-labelledby="herding-{statistic}-t') :]
+        figure = figure[: figure.index("</svg>")]
+        assert figure.count('class="curve ') == 9 and "8 routers" in figure
+    assert not re.search(r"https?://", page) and "<script" not in page
+
+    without = run([arg.replace("r.", "s.") if arg.startswith("r.") else arg for arg in arguments], files)
+    assert result.stdout.startswith(without.stdout)
+    assert (files.folder / "s.csv").read_bytes() == (files.folder / "r.csv").read_bytes()
+    assert json.loads((files.folder / "s.json").read_text())["rows"] == document["rows"]
+
+
+def test_herding_of_a_policy_that_serves_nobody(files: Files) -> None:
+    files.write(
+        "mine.json", {"filters": [{"name": "least-request", "options": {"max_waiting": 0}}], "scorers": ["random"]}
+    )
+    arguments = ["replay", "--workload", "gsp-short", "--limit", "5", "--policies", "mine.json", "--herding"]
+    result = run([*arguments, "--json", "r.json", "--html", "r.html"], files)
+    assert result.returncode == 0, result.stderr
+    document = json.loads((files.folder / "r.json").read_text())
+    assert schema_faults(document) == [] and {p["ttft_mean_s"] for p in document["herding"]} == {None}
+    assert result.stdout.splitlines()[-1].split() == ["mine", "8", *["-", "/", "-"] * 4]
+
+
 def test_an_open_loop_shows_times_beside_random(files: Files) -> None:
     files.write("trace.csv", TRACE)
     rows = rows_of(files, "--workload", "trace.csv", "--policies", "random,kthena-default")
@@ -273,7 +425,25 @@ BAD: list[tuple[str, list[str], list[str]]] = [
     ("ticks without a trace", ["--spread-tick", "3"], ["--spread-tick: gsp-short is no trace"]),
     ("negative ticks", ["--spread-tick", "-1"], ["--spread-tick: -1 is not in 0 .. 3600"]),
     ("ticks that are no number", ["--spread-tick", "x"], ["--spread-tick: 'x' is no number"]),
-    ("unknown prefix source", ["--prefix-source", "auto"], ["--prefix-source: 'auto' is none of kthena, exact"]),
+    (
+        "unknown prefix source",
+        ["--prefix-source", "auto"],
+        ["--prefix-source: 'auto' is none of kthena, exact, fleet, fleet-"],
+    ),
+    ("routers 0", ["--routers", "0"], ["--routers: 0 is not in 1 .. 64"]),
+    ("routers 65", ["--routers", "65"], ["--routers: 65 is not in 1 .. 64"]),
+    ("zipf 11", ["--zipf", "11"], ["--zipf: 11 is not in 0 .. 10"]),
+    ("zipf of a trace", ["--workload", "cut.csv", "--zipf", "1"], ["--zipf: cut.csv is a trace"]),
+    ("no file with engines", ["--engines", "none.json"], ["none.json: no such file or directory"]),
+    ("engines that are no JSON", ["--engines", "cut.csv"], ["cut.csv: line 1, column "]),
+    ("engines with NaN", ["--engines", "nan.json"], ["nan.json: NaN is no number of JSON"]),
+    ("engines that are no list", ["--engines", "negative.json"], ["negative.json: engine_groups: must be an array"]),
+    (
+        "unknown engine",
+        ["--engines", "wrong.json"],
+        ["wrong.json: engine_groups[0].engine", "wrong.json: engine_groups[1].count"],
+    ),
+    ("engines twice", ["--engines", "none.json", "--replicas", "2"], ["--engines, --replicas: ", "none.json: no such"]),
     ("output without a name", ["--json", ""], ["--json: an empty name; give a file, or - for standard output"]),
     ("two outputs on one stream", ["--json", "-", "--csv", "-"], ["--csv: - is also the output of --json"]),
     ("unknown policy", ["--policies", "best"], ["unknown policy 'best'", "kthena-default"]),
@@ -312,6 +482,7 @@ def test_bad_input(files: Files, arguments: list[str], messages: list[str]) -> N
     files.write("blank.csv", "\n \n")
     files.write("negative.json", {"scorers": [{"name": "random", "weight": -1}]})
     files.write("nan.json", '{"scorers": [{"name": "random", "weight": NaN}]}')
+    files.write("wrong.json", [{"engine": "abacus"}, {"count": -1}])
     (files.folder / "folder").mkdir()
     before = files.names()
     base = [] if "--workload" in arguments else ["--workload", "gsp-short"]

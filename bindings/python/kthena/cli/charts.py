@@ -1,11 +1,13 @@
-"""The two charts of a replay: how long until the first token, and who carries the load when."""
+"""The charts of a replay: how long until the first token, who carries the load when, and what old metrics do to both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from kthena.cli import svg
-from kthena.cli.results import PolicyResult
+from kthena.cli.herding import METRIC_AGES_S, ROUTERS, Point
+from kthena.cli.results import PolicyResult, number
+from kthena.cli.terminal import counted
 
 #: Samples in the close-up of the load: enough to see several polls.
 CLOSE_UP = 48
@@ -77,3 +79,34 @@ def load_over_time(name: str, load: Load, most: int, css: str) -> str:
         f"mean; the most at any sample is {load.most}."
     )
     return svg.figure(name, 760, 184, "Load per engine over time", description, body)
+
+
+def herding(points: Sequence[Point], statistic: str) -> str:
+    """`ttft_mean_s` or `ttft_p99_s` against the age of metrics: a panel per number of routers, a line per policy."""
+    values = {(p.policy, p.routers, p.poll_interval_s): p.row()[statistic] for p in points}
+    policies = list(dict.fromkeys(point.policy for point in points))
+    shown = [value for value in values.values() if value is not None]
+    low = max(min(shown, default=0.1), 1e-3) * 0.9
+    y = svg.Scale(low, max(max(shown, default=1.0) * 1.1, low * 5), 224, 24, log=True)
+    left, width, gap = 48, 204, 44
+    body = ""
+    for panel, routers in enumerate(ROUTERS):
+        start = left + panel * (width + gap)
+        x = svg.Scale(METRIC_AGES_S[0], METRIC_AGES_S[-1], start, start + width, log=True, marks=METRIC_AGES_S)
+        body += svg.axes(x, y, "age of metrics, s", counted(routers, "router"))
+        for i, policy in enumerate(policies):
+            line = [(age_s, value) for age_s in METRIC_AGES_S if (value := values[policy, routers, age_s]) is not None]
+            if line:
+                body += svg.line([x(age_s) for age_s, _ in line], [y(value) for _, value in line], f"curve p{i % 8}")
+    name = {"ttft_mean_s": "Mean time to first token", "ttft_p99_s": "Time to first token of the slowest hundredth"}[
+        statistic
+    ]
+    oldest = "; ".join(
+        f"{policy} {number(values[policy, 1, METRIC_AGES_S[0]])} to {number(values[policy, 1, METRIC_AGES_S[-1]])} s"
+        for policy in policies
+    )
+    description = (
+        f"By the age that metrics reach, a panel per number of routers, both axes logarithmic. With 1 router, from "
+        f"{METRIC_AGES_S[0]:g} s to {METRIC_AGES_S[-1]:g} s old: {oldest}."
+    )
+    return svg.figure(f"herding-{statistic}", 760, 264, name, description, body)

@@ -12,8 +12,29 @@ from kthena.cli.files import read_text
 from kthena.errors import KthenaError
 from kthena.routing import Policy, presets
 
-#: Scorers that read how much of a prompt an endpoint holds.
-PREFIX_SCORERS = ("prefix-cache", "kvcache-aware")
+#: Parts that read how much of a prompt an endpoint holds.
+PREFIX_PARTS = frozenset(
+    {
+        *(("filters", name) for name in ("prefix-affinity", "prefix-threshold")),
+        *(
+            ("scorers", name)
+            for name in ("prefix-cache", "kvcache-aware", "prefix-ratio", "prefix-tiers", "cached-tokens")
+        ),
+        *(
+            ("scorers", name)
+            for name in ("cost", "dynamo-kv", "preble", "lmetric", "token-load", "capability", "no-hit-lru")
+        ),
+    }
+)
+#: Parts that need nothing but what Kthena's router has: readings of metrics, requests in flight, the stores of two plugins.
+KTHENA_PARTS = frozenset(
+    {
+        *(("filters", name) for name in ("least-request", "lora-affinity")),
+        *(("scorers", name) for name in ("least-request", "least-request-2025-09", "least-latency", "gpu-usage")),
+        *(("scorers", name) for name in ("prefix-cache", "kvcache-aware", "random")),
+        *(("picker", name) for name in ("best-score", "round-robin")),
+    }
+)
 
 
 class NamedPolicy(NamedTuple):
@@ -22,11 +43,16 @@ class NamedPolicy(NamedTuple):
     name: str
     text: str
     is_preset: bool
-    scorers: frozenset[str]
+    parts: frozenset[tuple[str, str]]  #: ("scorers", "least-request"), of all stages
 
     @property
     def reads_prefixes(self) -> bool:
-        return not self.scorers.isdisjoint(PREFIX_SCORERS)
+        return not self.parts.isdisjoint(PREFIX_PARTS)
+
+    @property
+    def is_kthenas(self) -> bool:
+        """Whether it is made of Kthena's own parts alone."""
+        return self.parts <= KTHENA_PARTS
 
 
 def read_policies(text: str, faults: Faults) -> list[NamedPolicy]:
@@ -70,4 +96,8 @@ def read_policy(item: str, faults: Faults) -> NamedPolicy | None:
 
 
 def _named(name: str, text: str, document: dict[str, Any], *, is_preset: bool) -> NamedPolicy:
-    return NamedPolicy(name, text, is_preset, frozenset(scorer["name"] for scorer in document["scorers"]))
+    parts: set[tuple[str, str]] = set()
+    for stage in (document, *document.get("otherwise", [])):
+        parts.add(("picker", stage["picker"]["name"]))
+        parts.update((kind, part["name"]) for kind in ("filters", "scorers") for part in stage[kind])
+    return NamedPolicy(name, text, is_preset, frozenset(parts))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
 
 from kthena.cli import charts
+from kthena.cli.herding import Point
 from kthena.cli.replay_text import OPEN_LOOP_NOTE, notes
 from kthena.cli.results import PolicyResult, Setup, number
 from kthena.version import __version__
@@ -17,7 +19,7 @@ PUBLISHED = (
 )
 
 
-def render_html(setup: Setup, results: list[PolicyResult]) -> str:
+def render_html(setup: Setup, results: list[PolicyResult], points: Sequence[Point]) -> str:
     policies = "1 policy" if len(results) == 1 else f"{len(results)} policies"
     title = f"{setup.workload} under {policies}"
     remarks = [OPEN_LOOP_NOTE] if setup.open_loop and any(result.is_baseline for result in results) else []
@@ -31,7 +33,7 @@ def render_html(setup: Setup, results: list[PolicyResult]) -> str:
         "<h2>Results</h2>",
         f"<p>{escape(PUBLISHED)}</p>" if any(result.published for result in results) else "",
         _table(setup, results),
-        *(f'<p class="note">{escape(note)}</p>' for note in [*remarks, *notes(results)]),
+        *(f'<p class="note">{escape(note)}</p>' for note in [*remarks, *setup.remarks(), *notes(results)]),
         "<h2>Time to first token</h2>",
         "<p>How large a share of all requests had its first token within a time. Further left is better.</p>",
         _legend(results),
@@ -47,9 +49,11 @@ def render_html(setup: Setup, results: list[PolicyResult]) -> str:
         body.append(f'<div class="wide">{charts.load_over_time(f"load{i}", load, most, f"p{i % 8}")}</div>')
     if 1 < setup.runs <= 12:
         body += ["<h2>Run by run</h2>", _runs(setup, results)]
+    if points:
+        body += _herding(results, points)
     body += [
         "<h2>Engine model</h2>",
-        _constants(setup),
+        *_constants(setup),
         "<h2>Repeat it</h2>",
         f"<pre><code>{escape(setup.command)}</code></pre>",
         f'<p class="note">kthena {escape(__version__)}. Equal commands give equal numbers.</p>',
@@ -80,6 +84,22 @@ def _finding(setup: Setup, results: list[PolicyResult]) -> str:
         f"{best.policy} serves {best.ratio_to_random:.2f} times as many requests per second as random, with a mean time to "
         f"first token of {after:.2f} s instead of {before:.2f} s."
     )
+
+
+def _herding(results: list[PolicyResult], points: Sequence[Point]) -> list[str]:
+    names = "".join(f"<li>{_swatch(i)}{escape(result.policy)}</li>" for i, result in enumerate(results))
+    return [
+        "<h2>Herding</h2>",
+        "<p>The same requests again, with metrics that get older before they are read, and with more routers that do not "
+        "know of each other; everything else as above. A line that rises with the age is a policy that sends all requests "
+        "to the engine that looked best at the last reading; a line that rises from panel to panel relies on its own "
+        "counts. Lower is better; all panels have one scale.</p>",
+        f'<ul class="legend">{names}</ul>',
+        "<h3>Mean time to first token, s (logarithmic)</h3>",
+        f'<div class="wide">{charts.herding(points, "ttft_mean_s")}</div>',
+        "<h3>99 % of requests have their first token within, s (logarithmic)</h3>",
+        f'<div class="wide">{charts.herding(points, "ttft_p99_s")}</div>',
+    ]
 
 
 def _swatch(i: int) -> str:
@@ -178,16 +198,24 @@ def _runs(setup: Setup, results: list[PolicyResult]) -> str:
     return _grid(caption, ["policy", *(f"run {run + 1}" for run in range(setup.runs))], rows)
 
 
-def _constants(setup: Setup) -> str:
-    rows = [
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(_constant(value))}</td></tr>'
-        for name, value in setup.engine_constants.items()
-    ]
-    caption = (
-        f"Constants of {setup.engine}, in seconds (_s) and tokens; docs/simulator.md says what they mean and where they "
-        "come from."
-    )
-    return _grid(caption, ["constant", "value"], rows, "constants")
+def _constants(setup: Setup) -> list[str]:
+    """A table per engine model."""
+    models = [(setup.engine, setup.engine_constants)]
+    for group in setup.engine_groups:
+        if (group["engine"], group["engine_model"]) not in models:
+            models.append((group["engine"], group["engine_model"]))
+    tables = []
+    for engine, constants in models:
+        rows = [
+            f'<tr><th scope="row">{escape(name)}</th><td>{escape(_constant(value))}</td></tr>'
+            for name, value in constants.items()
+        ]
+        caption = (
+            f"Constants of {engine}, in seconds (_s) and tokens; docs/simulator.md says what they mean and where they "
+            "come from."
+        )
+        tables.append(_grid(caption, ["constant", "value"], rows, "constants"))
+    return tables
 
 
 def _constant(value: object) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
-from kthena.cli import table
+from kthena.cli import herding, table
 from kthena.cli.results import PolicyResult, Setup, number
 from kthena.cli.terminal import counted, printable
 from kthena.version import __version__
@@ -15,7 +17,7 @@ PUBLISHED_NOTE = (
 OPEN_LOOP_NOTE = "In an open loop req/s follows the arrivals: compare the times, as TTFT x random does."
 
 
-def render_table(setup: Setup, results: list[PolicyResult]) -> str:
+def render_table(setup: Setup, results: list[PolicyResult], points: Sequence[herding.Point]) -> str:
     header = [
         "policy",
         "req/s",
@@ -64,7 +66,9 @@ def render_table(setup: Setup, results: list[PolicyResult]) -> str:
         lines.append(PUBLISHED_NOTE)
     if setup.open_loop and any(result.ratio_to_random is not None for result in results):
         lines.append(OPEN_LOOP_NOTE)
-    lines += [printable(note) for note in notes(results)]
+    lines += [printable(note) for note in [*setup.remarks(), *notes(results)]]
+    if points:
+        lines += ["", herding.render_table(points)] if lines[-1] else [herding.render_table(points)]
     return "\n".join(lines).rstrip()
 
 
@@ -85,8 +89,8 @@ def notes(results: list[PolicyResult]) -> list[str]:
     return lines
 
 
-def render_json(setup: Setup, results: list[PolicyResult]) -> str:
-    document = {
+def render_json(setup: Setup, results: list[PolicyResult], points: Sequence[herding.Point]) -> str:
+    document: dict[str, Any] = {
         "workload": setup.workload,
         "rows": [result.row() for result in results],
         "simulated": True,
@@ -106,6 +110,14 @@ def render_json(setup: Setup, results: list[PolicyResult]) -> str:
         "command": setup.command,
         "version": __version__,
     }
+    if setup.routers != 1:
+        document["routers"] = setup.routers
+    if setup.zipf_s:
+        document["zipf_s"] = setup.zipf_s
+    if setup.engine_groups:
+        document["engine_groups"] = setup.engine_groups
+    if points:
+        document["herding"] = [point.row() for point in points]
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 

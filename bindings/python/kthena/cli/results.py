@@ -8,7 +8,12 @@ from typing import Any
 from kthena.cli.terminal import counted
 
 #: What tells prefix scorers who holds what: the values of --prefix-source.
-PREFIX_SOURCES = {"kthena": "Kthena's two stores", "exact": "an exact index of KV events"}
+PREFIX_SOURCES = {
+    "kthena": "Kthena's two stores",
+    "exact": "an exact index of KV events",
+    "fleet": "an exact index of KV events, with bookings and homes",
+    "fleet-expected": "where prompts were sent, with bookings and homes",
+}
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,13 @@ class Setup:
     seed: int
     poll_interval_s: float
     spread_tick_s: float  #: 0: the trace's arrivals as they are
-    prefix_source: str  #: "kthena" or "exact"
-    reads_prefixes: bool  #: whether any of the policies does
+    prefix_source: str  #: of PREFIX_SOURCES
+    reads_prefixes: bool  #: whether any of the policies does, or whether routers book
     command: str  #: repeats it
+    routers: int = 1
+    zipf_s: float = 0.0  #: 0: groups of a generated workload are alike
+    engine_groups: tuple[dict[str, Any], ...] = ()  #: of the report, where engines are not all alike
+    needs_fleet: tuple[str, ...] = ()  #: policies for which the prefix source is "fleet" without having been asked for
 
     @property
     def loop(self) -> str:
@@ -50,7 +59,9 @@ class Setup:
         return "caches cold at the start of run 1, warm after"
 
     def sentence(self) -> str:
-        parts = [f"Simulated engine {self.engine}, {counted(self.replicas, 'replica')}", self.loop]
+        parts = [self._fleet(), self.loop]
+        if self.zipf_s:
+            parts.append(f"unequal groups, Zipf exponent {self.zipf_s:g}")
         if self.spread_tick_s:
             parts.append(f"arrivals spread over ticks of {self.spread_tick_s:g} s")
         parts += [f"{counted(self.runs, 'run')} of {counted(self.requests, 'request')}", self.caches]
@@ -58,6 +69,19 @@ class Setup:
         if self.reads_prefixes:
             parts.append(f"prefixes known from {PREFIX_SOURCES[self.prefix_source]}")
         return "; ".join([*parts, f"seed {self.seed}"]) + "."
+
+    def _fleet(self) -> str:
+        groups = ", ".join(f"{group['count']:,} of {group['engine']}" for group in self.engine_groups)
+        engines = f"engines, {groups}" if groups else f"engine {self.engine}, {counted(self.replicas, 'replica')}"
+        routers = "" if self.routers == 1 else f", {self.routers} routers that do not know of each other"
+        return f"Simulated {engines}{routers}"
+
+    def remarks(self) -> list[str]:
+        """What was chosen for the caller."""
+        if not self.needs_fleet:
+            return []
+        names, have = ", ".join(self.needs_fleet), "has" if len(self.needs_fleet) == 1 else "have"
+        return [f"Prefix source fleet for all policies: {names} {have} parts that Kthena's router has not."]
 
 
 @dataclass(frozen=True)

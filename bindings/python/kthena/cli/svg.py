@@ -17,6 +17,7 @@ class Scale:
     start: float
     end: float
     log: bool = False
+    marks: tuple[float, ...] = ()  #: the ticks, where they are not to be round numbers
 
     def __call__(self, value: float) -> float:
         if self.log:
@@ -27,6 +28,8 @@ class Scale:
 
     def ticks(self, count: int) -> list[float]:
         """Round numbers within the scale, about `count` of them."""
+        if self.marks:
+            return list(self.marks)
         if self.log:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = (1, 2, 5) if len(decades) <= 4 else (1,)
