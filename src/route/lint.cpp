@@ -158,7 +158,7 @@ class Linter {
 
   void look_at_signals(const PartSpec& part, const PartTraits& traits, const std::string& where) {
     if (traits.signals.empty()) return;
-    std::vector<Signal> scraped;
+    std::vector<Signal> unread;
     std::vector<Signal> booked;
     bool any = false;
     bool differs = false;
@@ -166,13 +166,16 @@ class Linter {
       const Reported seen = reported(*fleet_.pool, signal);
       any = any || seen.any;
       differs = differs || seen.differs;
-      if (!seen.any) (detail::is_booked(signal) ? booked : scraped).push_back(signal);
+      if (!seen.any) (detail::is_booked(signal) ? booked : unread).push_back(signal);
     }
     if (!any && booked.empty()) {
-      warn("constant-scorer", where, quoted(part.name) + ": no endpoint reports " + names_of(scraped));
+      warn("constant-scorer", where, quoted(part.name) + ": no endpoint reports " + names_of(unread));
     } else if (!booked.empty()) {
       note("signals-not-booked", where,
            quoted(part.name) + " reads " + names_of(booked) + ", which no endpoint of the fleet has");
+    } else if (!unread.empty()) {
+      note("constant-scorer", where,
+           quoted(part.name) + ": no endpoint reports " + names_of(unread) + ", which it reads too");
     } else if (!differs && fleet_.pool->size() > 1) {
       note("constant-scorer", where, quoted(part.name) + ": all endpoints report the same " + names_of(traits.signals));
     }
