@@ -205,7 +205,7 @@ def _read_engines(path: str, engine: str, faults: Faults) -> Any:
     if text is None:
         return None
     try:
-        groups = json.loads(text, parse_constant=_refuse)
+        groups = json.loads(text, parse_constant=_refuse, object_pairs_hook=_members)
     except json.JSONDecodeError as error:
         faults.add(f"{path}: line {error.lineno}, column {error.colno}: {error.msg}")
         return None
@@ -214,10 +214,25 @@ def _read_engines(path: str, engine: str, faults: Faults) -> Any:
         return None
     for group in groups if isinstance(groups, list) else []:
         if isinstance(group, dict):
-            group.setdefault("engine", engine)
+            _set_default(group, "engine", engine)
             if isinstance(group["engine"], dict):
-                group["engine"].setdefault("base", engine)
+                _set_default(group["engine"], "base", engine)
     return groups
+
+
+def _set_default(document: dict[str, Any], name: str, value: str) -> None:
+    """null is as good as not given, as everywhere in a scenario."""
+    if document.get(name) is None:
+        document[name] = value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in document:
+            raise ValueError(f'member "{name}" is there twice')
+        document[name] = value
+    return document
 
 
 def _refuse(constant: str) -> None:
