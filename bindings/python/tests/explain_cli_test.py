@@ -99,7 +99,7 @@ def test_control_characters_are_shown_and_not_sent(files: Files) -> None:
     files.write("mine.json", {"name": "\x1b[2J", "scorers": ["random"]})
     result = run(arguments("mine.json"), files)
     assert result.returncode == 0 and "\x1b" not in result.stdout and r"\x1b[31mred\nrow" in result.stdout
-    assert result.stdout.startswith(r"\x1b[2J: ") and len(result.stdout.splitlines()) == 7
+    assert result.stdout.startswith(r"\x1b[2J: ") and len(result.stdout.splitlines()) == 8
     assert "\x1b" not in run(arguments("\x1b[2J"), files).stderr
 
 
