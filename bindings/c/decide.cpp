@@ -9,6 +9,7 @@
 #include "handles.hpp"
 #include "kthena/manifest/route.hpp"
 #include "requests.hpp"
+#include "user_scorer.hpp"
 
 using namespace kthena;
 using c::Depths;
@@ -39,6 +40,13 @@ void write_decision(const kthena_pool& pool, const route::Decision& made, kthena
   decision.stage = made.stage;
 }
 
+/// Apart, because it is not the usual case.
+[[gnu::noinline]] route::Decision decide_asking(const kthena_policy& policy, const kthena_pool& pool,
+                                                const route::Request& request, route::Workspace& workspace) {
+  const c::Asking asking(pool);
+  return policy.policy.decide(pool.snapshot.view(), request, workspace);
+}
+
 }  // namespace
 
 kthena_workspace* kthena_workspace_create(void) { return new (std::nothrow) kthena_workspace; }
@@ -59,8 +67,11 @@ kthena_status kthena_decide(const kthena_policy* policy, const kthena_pool* pool
       if (kthena_status status = c::read_struct(request, "request", copy, error); status != KTHENA_OK) return status;
       given = &copy;
     }
-    return with_request(*pool, *given, workspace->depths, error, [&](const route::Request& wanted) {
-      const route::Decision made = policy->policy.decide(pool->snapshot.view(), wanted, workspace->workspace);
+    return with_request(*pool, *given, workspace->depths, error, [&](const route::Request& wanted) -> kthena_status {
+      const route::Decision made = policy->asks_users
+                                       ? decide_asking(*policy, *pool, wanted, workspace->workspace)
+                                       : policy->policy.decide(pool->snapshot.view(), wanted, workspace->workspace);
+      if (made.outcome == route::Outcome::kScorerFailed) return c::fail(error, workspace->workspace.failure());
       if (decision->struct_size >= sizeof(kthena_decision)) {
         write_decision(*pool, made, *decision);
       } else {
@@ -83,7 +94,11 @@ kthena_status kthena_explain_json(const kthena_policy* policy, const kthena_pool
     Depths depths;
     return with_request(*pool, copy, depths, error, [&](const route::Request& wanted) {
       return c::write_text(buffer, capacity, needed, error, [&]() -> Result<std::string> {
-        return manifest::write_explanation(policy->policy.explain(pool->snapshot.view(), wanted), pool->snapshot);
+        const c::Asking asking(*pool);
+        route::Workspace workspace;
+        const route::Explanation made = policy->policy.explain(pool->snapshot.view(), wanted, workspace);
+        if (made.decision.outcome == route::Outcome::kScorerFailed) return workspace.failure();
+        return manifest::write_explanation(made, pool->snapshot);
       });
     });
   });

@@ -51,6 +51,7 @@ struct kthena_pool {
 
 struct kthena_policy {
   kthena::route::Policy policy;
+  bool asks_users = false;  ///< was made with scorers of the caller's own
 };
 
 struct kthena_workspace {

@@ -75,6 +75,7 @@ static_assert(KTHENA_ENGINE_LATENCY_COUNT == kthena::kEngineLatencyCount);
 static_assert(ends_in_a_member<kthena_pool_endpoints>());
 static_assert(ends_in_a_member<kthena_request>());
 static_assert(ends_in_a_member<kthena_decision>());
+static_assert(ends_in_a_member<kthena_scorer>());
 static_assert(ends_in_a_member<kthena_prefix_index_options>());
 static_assert(ends_in_a_member<kthena_prefix_stats>());
 static_assert(ends_in_a_member<kthena_prefix_pick_rule>());
@@ -160,6 +161,14 @@ KTHENA_AT(kthena_decision, margin, 48);
 KTHENA_AT(kthena_decision, ranked_count, 56);
 KTHENA_AT(kthena_decision, ranked, 60);
 KTHENA_AT(kthena_decision, stage, 124);
+
+static_assert(sizeof(kthena_scorer) == 48);
+KTHENA_AT(kthena_scorer, struct_size, 0);
+KTHENA_AT(kthena_scorer, reserved, 4);
+KTHENA_AT(kthena_scorer, name, 8);
+KTHENA_AT(kthena_scorer, context, 24);
+KTHENA_AT(kthena_scorer, score, 32);
+KTHENA_AT(kthena_scorer, free_context, 40);
 
 static_assert(sizeof(kthena_prefix_index_options) == 56);
 KTHENA_AT(kthena_prefix_index_options, struct_size, 0);

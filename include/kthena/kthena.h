@@ -298,6 +298,50 @@ KTHENA_API kthena_status kthena_explain_json(const kthena_policy* policy, const 
 KTHENA_API kthena_status kthena_route_decide_json(kthena_str json, char* buffer, size_t capacity, size_t* needed,
                                                   kthena_error* error);
 
+/* ---- scorers of one's own ------------------------------------------------------------------------------------------------------ */
+
+/* What a scorer may see of a decision: candidates, numbered 0..n - 1. It and all that comes from it live for the call of the scorer and are
+ * for its thread. */
+typedef struct kthena_score_input kthena_score_input;
+
+/* The values of a signal, array of n; NaN where never sampled. NULL for a signal that is not known. */
+KTHENA_API const double* kthena_score_input_column(const kthena_score_input* input, int32_t signal);
+/* kthena_hash_id of the ids, array of n. */
+KTHENA_API const uint64_t* kthena_score_input_keys(const kthena_score_input* input);
+/* Leading blocks of the prompt that each holds, array of n, all 0 when it is not known; *total (or NULL) is the blocks of the prompt. By
+ * the router's own memory: where there is none, the first. */
+KTHENA_API const uint32_t* kthena_score_input_prefix_depths(const kthena_score_input* input, uint32_t* total);
+KTHENA_API const uint32_t* kthena_score_input_history_depths(const kthena_score_input* input, uint32_t* total);
+/* Writes the endpoint of the pool behind each candidate: array of n. */
+KTHENA_API void kthena_score_input_endpoints(const kthena_score_input* input, uint32_t* endpoints);
+/* The request, without the arrays of depths. */
+KTHENA_API kthena_status kthena_score_input_request(const kthena_score_input* input, kthena_request* request,
+                                                    kthena_error* error);
+
+/* A scorer of the caller's own, which a policy names "user:" and its name.
+ *
+ * `score` writes an opinion for each of n candidates, higher is better, by convention 0..100. NaN or infinity abstains, and so does what it
+ * does not write; abstentions are counted. Another status than KTHENA_OK fails the decision with that status and a message that names the
+ * scorer and what was written into `error`, which is never NULL. It is called on the thread that decides, at once on several where
+ * several decide, must not throw or jump out, and must not use the workspace or free the policy of the decision.
+ *
+ * From the success of kthena_policy_create_with on the policy owns `context`: free_context (or NULL) is called once, by the thread that
+ * frees the policy. When the policy was refused, it is not called. */
+typedef struct kthena_scorer {
+  uint32_t struct_size;
+  uint32_t reserved; /* 0 */
+  kthena_str name;   /* not empty, unique */
+  void* context;     /* for the functions */
+  kthena_status (*score)(void* context, const kthena_score_input* input, double* out, size_t n, kthena_error* error);
+  void (*free_context)(void* context);
+} kthena_scorer;
+
+/* kthena_policy_create_json with scorers: array of n pointers. Those that the document does not name are not asked. [any thread] */
+KTHENA_API kthena_status kthena_policy_create_with(kthena_str json, const kthena_scorer* const* scorers, size_t n,
+                                                   kthena_policy** policy, kthena_error* error);
+/* Opinions of scorers of the caller's own that were NaN or infinite, in all decisions with this workspace. [one thread per workspace] */
+KTHENA_API uint64_t kthena_workspace_abstentions(const kthena_workspace* workspace);
+
 /* ---- decision log and lint: what another policy would have decided, and what of a policy is known to go wrong ------------------ */
 
 /* A hash of all of a policy but its names, the same in every language. 0 for NULL. [any thread] */
