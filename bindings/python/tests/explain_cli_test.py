@@ -153,7 +153,7 @@ def test_bad_files(files: Files, name: str, text: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        ("best", "unknown policy 'best': neither a preset (random, "),
+        ("best", "unknown policy 'best': neither a preset (cost, random, "),
         ("none.json", "none.json: no such file or directory"),
         ("mine.json", "mine.json: scorers[0].weight"),
     ],
