@@ -309,6 +309,26 @@ inline constexpr std::uint32_t kMemberEnds<kthena_llmd_hash_options>[] = {
     KTHENA_END(kthena_llmd_hash_options, multimodal_count),
     KTHENA_END(kthena_llmd_hash_options, parent),
     KTHENA_END(kthena_llmd_hash_options, first_block)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_fleet_options>[] = {
+    KTHENA_END(kthena_fleet_options, struct_size),   KTHENA_END(kthena_fleet_options, max_tickets),
+    KTHENA_END(kthena_fleet_options, max_endpoints), KTHENA_END(kthena_fleet_options, max_home_entries),
+    KTHENA_END(kthena_fleet_options, routers),       KTHENA_END(kthena_fleet_options, estimator),
+    KTHENA_END(kthena_fleet_options, fixed_rates),   KTHENA_END(kthena_fleet_options, reserved),
+    KTHENA_END(kthena_fleet_options, idle_limit_ns), KTHENA_END(kthena_fleet_options, arrival_ns),
+    KTHENA_END(kthena_fleet_options, prefix)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_prompt>[] = {
+    KTHENA_END(kthena_prompt, struct_size), KTHENA_END(kthena_prompt, reserved), KTHENA_END(kthena_prompt, tokens),
+    KTHENA_END(kthena_prompt, n),           KTHENA_END(kthena_prompt, model),    KTHENA_END(kthena_prompt, adapter),
+    KTHENA_END(kthena_prompt, tenant)};
+template <>
+inline constexpr std::uint32_t kMemberEnds<kthena_fleet_counts>[] = {
+    KTHENA_END(kthena_fleet_counts, struct_size),   KTHENA_END(kthena_fleet_counts, in_flight),
+    KTHENA_END(kthena_fleet_counts, booked),        KTHENA_END(kthena_fleet_counts, done),
+    KTHENA_END(kthena_fleet_counts, failed),        KTHENA_END(kthena_fleet_counts, expired),
+    KTHENA_END(kthena_fleet_counts, dropped),       KTHENA_END(kthena_fleet_counts, stale),
+    KTHENA_END(kthena_fleet_counts, older_samples), KTHENA_END(kthena_fleet_counts, clock_behind)};
 #undef KTHENA_END
 
 /// The largest struct_size that is believed.

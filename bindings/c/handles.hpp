@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "kthena/prefix/index.hpp"
 #include "kthena/prefix/query.hpp"
 #include "kthena/route/decision_log.hpp"
+#include "kthena/route/fleet.hpp"
 #include "kthena/route/policy.hpp"
 #include "kthena/route/pool.hpp"
 #include "kthena/route/scoring.hpp"
@@ -66,8 +68,25 @@ struct kthena_decision_log {
   std::array<std::vector<std::uint32_t>, 6> depths;  ///< as in kthena_workspace
 };
 
+/// An index of its own, or one that is borrowed from a fleet.
 struct kthena_prefix_index {
-  kthena::prefix::PrefixIndex index;
+  explicit kthena_prefix_index(kthena::prefix::PrefixIndex made)
+      : own(std::make_unique<kthena::prefix::PrefixIndex>(std::move(made))), index(*own) {}
+  explicit kthena_prefix_index(kthena::prefix::PrefixIndex* borrowed) : index(*borrowed) {}
+
+  std::unique_ptr<kthena::prefix::PrefixIndex> own;
+  kthena::prefix::PrefixIndex& index;
+};
+
+/// Endpoints are numbered by their workers in the index.
+struct kthena_fleet {
+  explicit kthena_fleet(kthena::route::Fleet made) : fleet(std::move(made)), index(&fleet.index()) {}
+
+  kthena::route::Fleet fleet;
+  kthena_prefix_index index;
+  std::vector<kthena::prefix::PrefixQuery> queries;  ///< scratch: prompts of a batch
+  std::vector<kthena::route::FleetRequest> requests;
+  std::vector<kthena::route::Routed> routed;
 };
 
 struct kthena_prefix_query {

@@ -92,6 +92,9 @@ static_assert(ends_in_a_member<kthena_vllm_hash_options>());
 static_assert(ends_in_a_member<kthena_sglang_hash_options>());
 static_assert(ends_in_a_member<kthena_xxh3_hash_options>());
 static_assert(ends_in_a_member<kthena_llmd_hash_options>());
+static_assert(ends_in_a_member<kthena_fleet_options>());
+static_assert(ends_in_a_member<kthena_prompt>());
+static_assert(ends_in_a_member<kthena_fleet_counts>());
 
 #define KTHENA_AT(type, member, offset) static_assert(offsetof(type, member) == (offset), #type "." #member " moved")
 #if UINTPTR_MAX == UINT64_MAX
@@ -359,6 +362,45 @@ KTHENA_AT(kthena_llmd_hash_options, multimodal_lengths, 80);
 KTHENA_AT(kthena_llmd_hash_options, multimodal_count, 88);
 KTHENA_AT(kthena_llmd_hash_options, parent, 96);
 KTHENA_AT(kthena_llmd_hash_options, first_block, 104);
+
+static_assert(sizeof(kthena_fleet_options) == 56);
+KTHENA_AT(kthena_fleet_options, struct_size, 0);
+KTHENA_AT(kthena_fleet_options, max_tickets, 4);
+KTHENA_AT(kthena_fleet_options, max_endpoints, 8);
+KTHENA_AT(kthena_fleet_options, max_home_entries, 12);
+KTHENA_AT(kthena_fleet_options, routers, 16);
+KTHENA_AT(kthena_fleet_options, estimator, 20);
+KTHENA_AT(kthena_fleet_options, fixed_rates, 24);
+KTHENA_AT(kthena_fleet_options, reserved, 28);
+KTHENA_AT(kthena_fleet_options, idle_limit_ns, 32);
+KTHENA_AT(kthena_fleet_options, arrival_ns, 40);
+KTHENA_AT(kthena_fleet_options, prefix, 48);
+
+static_assert(sizeof(kthena_prompt) == 72);
+KTHENA_AT(kthena_prompt, struct_size, 0);
+KTHENA_AT(kthena_prompt, reserved, 4);
+KTHENA_AT(kthena_prompt, tokens, 8);
+KTHENA_AT(kthena_prompt, n, 16);
+KTHENA_AT(kthena_prompt, model, 24);
+KTHENA_AT(kthena_prompt, adapter, 40);
+KTHENA_AT(kthena_prompt, tenant, 56);
+
+static_assert(sizeof(kthena_fleet_counts) == 72);
+KTHENA_AT(kthena_fleet_counts, struct_size, 0);
+KTHENA_AT(kthena_fleet_counts, in_flight, 4);
+KTHENA_AT(kthena_fleet_counts, booked, 8);
+KTHENA_AT(kthena_fleet_counts, done, 16);
+KTHENA_AT(kthena_fleet_counts, failed, 24);
+KTHENA_AT(kthena_fleet_counts, expired, 32);
+KTHENA_AT(kthena_fleet_counts, dropped, 40);
+KTHENA_AT(kthena_fleet_counts, stale, 48);
+KTHENA_AT(kthena_fleet_counts, older_samples, 56);
+KTHENA_AT(kthena_fleet_counts, clock_behind, 64);
+
+static_assert(sizeof(kthena_ticket) == 16);
+KTHENA_AT(kthena_ticket, generation, 0);
+KTHENA_AT(kthena_ticket, slot, 8);
+KTHENA_AT(kthena_ticket, reserved, 12);
 
 #endif
 #undef KTHENA_AT

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "calls.hpp"
+#include "endpoints.hpp"
 #include "handles.hpp"
 #include "kthena/manifest/route.hpp"
 
@@ -83,6 +84,18 @@ kthena_status read_names(const char* bytes, const uint64_t* offsets, const uint6
 kthena_status create(const kthena_pool_endpoints& given, const std::string& prefix, kthena_pool** pool,
                      kthena_error* error) {
   if (pool == nullptr) return c::refuse_null(error, "pool");
+  std::vector<route::Endpoint> endpoints;
+  if (kthena_status status = c::read_endpoints(given, prefix, endpoints, error); status != KTHENA_OK) return status;
+  Result<std::unique_ptr<kthena_pool>> made = make_pool(std::move(endpoints));
+  if (!made.ok()) return c::fail(error, made.status());
+  *pool = made->release();
+  return KTHENA_OK;
+}
+
+}  // namespace
+
+kthena_status c::read_endpoints(const kthena_pool_endpoints& given, const std::string& prefix,
+                                std::vector<route::Endpoint>& endpoints, kthena_error* error) {
   if (given.reserved != 0) return c::refuse(error, prefix + "reserved", "must be 0");
   const std::size_t n = given.n;
   if (n >= KTHENA_NONE) return c::refuse(error, prefix + "n", "too many endpoints");
@@ -90,7 +103,7 @@ kthena_status create(const kthena_pool_endpoints& given, const std::string& pref
           c::check_offsets(given.id_offsets, n, given.id_bytes, prefix + "id_offsets", prefix + "id_bytes", error);
       status != KTHENA_OK)
     return status;
-  std::vector<route::Endpoint> endpoints(n);
+  endpoints.resize(n);
   for (std::size_t i = 0; i < n; ++i) endpoints[i].id = name_at(given.id_bytes, given.id_offsets, i);
   if (kthena_status status =
           read_names(given.model_bytes, given.model_offsets, given.endpoint_models, prefix, "model_bytes",
@@ -111,13 +124,8 @@ kthena_status create(const kthena_pool_endpoints& given, const std::string& pref
       for (std::size_t level = 0; level < route::kPlaceLevels; ++level)
         endpoints[i].place[level] = name_at(given.place_bytes, given.place_offsets, i * route::kPlaceLevels + level);
   }
-  Result<std::unique_ptr<kthena_pool>> made = make_pool(std::move(endpoints));
-  if (!made.ok()) return c::fail(error, made.status());
-  *pool = made->release();
   return KTHENA_OK;
 }
-
-}  // namespace
 
 kthena_str kthena_signal_name(int32_t signal) {
   if (signal < 0 || signal >= KTHENA_SIGNAL_COUNT) return c::borrow({});

@@ -13,6 +13,7 @@
 
 #include "calls.hpp"
 #include "handles.hpp"
+#include "index_options.hpp"
 #include "kthena/base/kv_event.hpp"
 
 using namespace kthena;
@@ -39,26 +40,6 @@ kthena_status check_tier(int32_t tier, kthena_error* error) {
 kthena_status apply(kthena_prefix_index* index, const KvEvent& event, kthena_error* error) {
   const Status status = index->index.apply(event);
   return status.ok() ? KTHENA_OK : c::fail(error, status);
-}
-
-kthena_status read_options(const kthena_prefix_index_options* options, prefix::PrefixIndexOptions& chosen,
-                           kthena_error* error) {
-  if (options == nullptr) return KTHENA_OK;
-  kthena_prefix_index_options given = {};
-  if (kthena_status status = c::read_struct(options, "options", given, error); status != KTHENA_OK) return status;
-  if (given.shared_engine_hashes > 1) return c::refuse(error, "options.shared_engine_hashes", "must be 0 or 1");
-  if (given.count_copies > 1) return c::refuse(error, "options.count_copies", "must be 0 or 1");
-  if (given.wide_contents > 1) return c::refuse(error, "options.wide_contents", "must be 0 or 1");
-  chosen.block_tokens = or_default(given.block_tokens, chosen.block_tokens);
-  chosen.max_workers = or_default(given.max_workers, chosen.max_workers);
-  if (given.max_orphan_blocks != 0) chosen.max_orphan_blocks = given.max_orphan_blocks;
-  chosen.seed = given.seed;
-  chosen.shared_engine_hashes = given.shared_engine_hashes == 1;
-  chosen.max_expected_blocks = given.max_expected_blocks;
-  chosen.expected_ttl_ns = given.expected_ttl_ns;
-  chosen.count_copies = given.count_copies == 1;
-  chosen.wide_contents = given.wide_contents == 1;
-  return KTHENA_OK;
 }
 
 /// A candidate mask. To C++ an empty span means all; here a mask without words lets nobody pass.
@@ -91,12 +72,34 @@ kthena_status check_find(const kthena_prefix_index* index, const kthena_prefix_q
 
 }  // namespace
 
+kthena_status c::read_index_options(const kthena_prefix_index_options* options, std::string_view name,
+                                    prefix::PrefixIndexOptions& chosen, kthena_error* error) {
+  if (options == nullptr) return KTHENA_OK;
+  kthena_prefix_index_options given = {};
+  if (kthena_status status = c::read_struct(options, name, given, error); status != KTHENA_OK) return status;
+  if (given.shared_engine_hashes > 1)
+    return c::refuse(error, std::string(name) + ".shared_engine_hashes", "must be 0 or 1");
+  if (given.count_copies > 1) return c::refuse(error, std::string(name) + ".count_copies", "must be 0 or 1");
+  if (given.wide_contents > 1) return c::refuse(error, std::string(name) + ".wide_contents", "must be 0 or 1");
+  chosen.block_tokens = or_default(given.block_tokens, chosen.block_tokens);
+  chosen.max_workers = or_default(given.max_workers, chosen.max_workers);
+  if (given.max_orphan_blocks != 0) chosen.max_orphan_blocks = given.max_orphan_blocks;
+  chosen.seed = given.seed;
+  chosen.shared_engine_hashes = given.shared_engine_hashes == 1;
+  chosen.max_expected_blocks = given.max_expected_blocks;
+  chosen.expected_ttl_ns = given.expected_ttl_ns;
+  chosen.count_copies = given.count_copies == 1;
+  chosen.wide_contents = given.wide_contents == 1;
+  return KTHENA_OK;
+}
+
 kthena_status kthena_prefix_index_create(const kthena_prefix_index_options* options, kthena_prefix_index** index,
                                          kthena_error* error) {
   return guarded(error, [&]() -> kthena_status {
     if (index == nullptr) return c::refuse_null(error, "index");
     prefix::PrefixIndexOptions chosen;
-    if (kthena_status status = read_options(options, chosen, error); status != KTHENA_OK) return status;
+    if (kthena_status status = c::read_index_options(options, "options", chosen, error); status != KTHENA_OK)
+      return status;
     Result<prefix::PrefixIndex> made = prefix::PrefixIndex::create(chosen);
     if (!made.ok()) return c::fail(error, made.status());
     *index = new kthena_prefix_index{std::move(*made)};
@@ -449,7 +452,8 @@ kthena_status kthena_prefix_index_load(kthena_str dump, const kthena_prefix_inde
     if (index == nullptr) return c::refuse_null(error, "index");
     if (kthena_status status = c::check(dump, "dump", error); status != KTHENA_OK) return status;
     prefix::PrefixIndexOptions chosen;
-    if (kthena_status status = read_options(options, chosen, error); status != KTHENA_OK) return status;
+    if (kthena_status status = c::read_index_options(options, "options", chosen, error); status != KTHENA_OK)
+      return status;
     Result<prefix::PrefixIndex> made =
         prefix::PrefixIndex::load(std::as_bytes(std::span(dump.data, dump.size)), chosen);
     if (!made.ok()) return c::fail(error, made.status());

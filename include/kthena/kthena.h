@@ -597,6 +597,136 @@ KTHENA_API size_t kthena_prefix_events_count(const kthena_prefix_events* events)
 KTHENA_API kthena_status kthena_prefix_events_get(const kthena_prefix_events* events, size_t position,
                                                   kthena_prefix_event* event, kthena_error* error);
 
+/* ---- fleet: what one router keeps, and decisions that are booked as they are made ---------------------------------------------- */
+
+/* docs/fleet.md. An endpoint's number is given when it is added and stays until it is removed, then it may be given again. It is also the
+ * number of its worker in the fleet's index. */
+typedef struct kthena_fleet kthena_fleet;
+
+enum {
+  KTHENA_ESTIMATE_DEFAULT = 0,
+  KTHENA_ESTIMATE_OWN = 1,
+  KTHENA_ESTIMATE_SAMPLE = 2,
+  KTHENA_ESTIMATE_SAMPLE_PLUS_LATER = 3,
+  KTHENA_ESTIMATE_MAXIMUM = 4
+};
+
+typedef struct kthena_fleet_options {
+  uint32_t struct_size;
+  uint32_t max_tickets;                      /* in flight at once, 1..2^24; 0: 2^20 */
+  uint32_t max_endpoints;                    /* 1..2^20; 0: 65536 */
+  uint32_t max_home_entries;                 /* prefixes whose last endpoint is remembered, 4..2^28; 0: 2^18 */
+  uint32_t routers;                          /* that send to these endpoints, this one included, 1..65536; 0: 1 */
+  int32_t estimator;                         /* of in_flight, KTHENA_ESTIMATE_...; 0: sample plus later bookings */
+  uint32_t fixed_rates;                      /* 1: rates of endpoints are not learned */
+  uint32_t reserved;                         /* 0 */
+  int64_t idle_limit_ns;                     /* a ticket silent for so long is expired, 1 ms..30 days; 0: 600 s */
+  int64_t arrival_ns;                        /* from a booking until the endpoint counts it, 0..1 h */
+  const kthena_prefix_index_options* prefix; /* of its index; NULL: defaults */
+} kthena_fleet_options;
+
+/* A prompt as token ids, in the namespace of engines that would share its blocks. */
+typedef struct kthena_prompt {
+  uint32_t struct_size;
+  uint32_t reserved;      /* 0 */
+  const uint32_t* tokens; /* array of n */
+  size_t n;
+  kthena_str model;
+  kthena_str adapter;
+  kthena_str tenant;
+} kthena_prompt;
+
+/* A booked request; all zero: none, which is stale everywhere. A value, to be copied. */
+typedef struct kthena_ticket {
+  uint64_t generation;
+  uint32_t slot;
+  uint32_t reserved;
+} kthena_ticket;
+
+/* What became of a call with a ticket; KTHENA_TICKET_STALE: it is not in flight (any more), counted, nothing else changed. */
+enum { KTHENA_TICKET_APPLIED = 0, KTHENA_TICKET_REPEATED = 1, KTHENA_TICKET_STALE = 2 };
+enum { KTHENA_END_DONE = 0, KTHENA_END_FAILED = 1 };
+
+/* booked = done + failed + expired + dropped + in_flight. */
+typedef struct kthena_fleet_counts {
+  uint32_t struct_size;
+  uint32_t in_flight;
+  uint64_t booked;
+  uint64_t done;
+  uint64_t failed;
+  uint64_t expired;
+  uint64_t dropped;       /* with an endpoint that restarted or was removed */
+  uint64_t stale;         /* calls with a ticket that was not in flight */
+  uint64_t older_samples; /* samples that came too late */
+  uint64_t clock_behind;  /* calls whose now_ns was before the latest */
+} kthena_fleet_counts;
+
+/* `options` NULL: defaults. [any thread] All below: [one thread per handle], its index and what is borrowed included. */
+KTHENA_API kthena_status kthena_fleet_create(const kthena_fleet_options* options, kthena_fleet** fleet,
+                                             kthena_error* error);
+KTHENA_API void kthena_fleet_free(kthena_fleet* fleet);
+/* Adds all or none. numbers: array of endpoints->n, or NULL. What is known of them beside names is told by kthena_fleet_sample. */
+KTHENA_API kthena_status kthena_fleet_add_endpoints(kthena_fleet* fleet, const kthena_pool_endpoints* endpoints,
+                                                    int64_t now_ns, uint32_t* numbers, kthena_error* error);
+/* Its tickets are dropped. */
+KTHENA_API kthena_status kthena_fleet_remove_endpoint(kthena_fleet* fleet, uint32_t endpoint, int64_t now_ns,
+                                                      kthena_error* error);
+/* Its process began anew: tickets, samples, cache and learned rates are gone. */
+KTHENA_API kthena_status kthena_fleet_restart_endpoint(kthena_fleet* fleet, uint32_t endpoint, int64_t now_ns,
+                                                       kthena_error* error);
+/* What it serves, and adapters that requests wait for: names flat, `models` and `waiting` of them. */
+KTHENA_API kthena_status kthena_fleet_set_models(kthena_fleet* fleet, uint32_t endpoint, const char* model_bytes,
+                                                 const uint64_t* model_offsets, size_t models,
+                                                 const char* waiting_bytes, const uint64_t* waiting_offsets,
+                                                 size_t waiting, kthena_error* error);
+/* What an endpoint said at sampled_ns: both arrays of n, NaN forgets. Not in_flight and the other signals that are made of bookings, and
+ * not held_blocks. Running and waiting together are a sample of load. A value older than the one at hand is ignored. */
+KTHENA_API kthena_status kthena_fleet_sample(kthena_fleet* fleet, uint32_t endpoint, const int32_t* signals,
+                                             const double* values, size_t n, int64_t sampled_ns, int64_t now_ns,
+                                             kthena_error* error);
+KTHENA_API size_t kthena_fleet_size(const kthena_fleet* fleet);
+/* KTHENA_NONE when there is no such id. */
+KTHENA_API uint32_t kthena_fleet_find(const kthena_fleet* fleet, kthena_str id);
+/* Empty when there is no such endpoint. Borrowed until the next change of membership. */
+KTHENA_API kthena_str kthena_fleet_id(const kthena_fleet* fleet, uint32_t endpoint);
+/* NaN and KTHENA_NEVER where never sampled. `sampled_ns` may be NULL. */
+KTHENA_API kthena_status kthena_fleet_get_signal(const kthena_fleet* fleet, uint32_t endpoint, int32_t signal,
+                                                 double* value, int64_t* sampled_ns, kthena_error* error);
+/* For KV events; borrowed from the fleet, not to be freed. Workers are added and removed by the fleet alone. NULL for NULL. */
+KTHENA_API kthena_prefix_index* kthena_fleet_index(kthena_fleet* fleet);
+
+/* A decision, booked at request->now_ns when it is routed; *ticket is all zero when it is not. `prompt` NULL: nothing is known of it but
+ * request->prompt_tokens; with it prompt_tokens 0 becomes its n. Depths of the request must not be given, they are found here;
+ * output_tokens 0 becomes the mean of answers so far. KTHENA_RESOURCE_EXHAUSTED: max_tickets are in flight. */
+KTHENA_API kthena_status kthena_fleet_decide(kthena_fleet* fleet, const kthena_policy* policy,
+                                             const kthena_request* request, const kthena_prompt* prompt,
+                                             kthena_workspace* workspace, kthena_decision* decision,
+                                             kthena_ticket* ticket, kthena_error* error);
+/* n at once, one after the other, each seeing the bookings of those before it. All arrays of n; `prompts` or an element of it may be NULL. All
+ * are checked first: what is wrong is named by its place and then none is booked. *decided: how many were decided, fewer than n when max_tickets are
+ * in flight, and then only so many decisions and tickets are written. */
+KTHENA_API kthena_status kthena_fleet_decide_batch(kthena_fleet* fleet, const kthena_policy* policy,
+                                                   const kthena_request* const* requests,
+                                                   const kthena_prompt* const* prompts, size_t n,
+                                                   kthena_workspace* workspace, kthena_decision* const* decisions,
+                                                   kthena_ticket* tickets, size_t* decided, kthena_error* error);
+/* Books a request that was sent to `endpoint` whatever a decision said, a failover say. */
+KTHENA_API kthena_status kthena_fleet_book(kthena_fleet* fleet, uint32_t endpoint, const kthena_request* request,
+                                           const kthena_prompt* prompt, kthena_ticket* ticket, kthena_error* error);
+
+/* Each gives a KTHENA_TICKET_... */
+KTHENA_API int32_t kthena_fleet_first_token(kthena_fleet* fleet, kthena_ticket ticket, int64_t now_ns);
+/* So many answer tokens since the start. */
+KTHENA_API int32_t kthena_fleet_progress(kthena_fleet* fleet, kthena_ticket ticket, int64_t output_tokens,
+                                         int64_t now_ns);
+/* `end`: KTHENA_END_DONE, else it failed. output_tokens: of the whole answer; negative: not known. */
+KTHENA_API int32_t kthena_fleet_finish(kthena_fleet* fleet, kthena_ticket ticket, int32_t end, int64_t output_tokens,
+                                       int64_t now_ns);
+/* Releases tickets that were silent for idle_limit_ns and expected blocks that are due; gives the number of tickets. */
+KTHENA_API uint32_t kthena_fleet_expire(kthena_fleet* fleet, int64_t now_ns);
+KTHENA_API kthena_status kthena_fleet_get_counts(const kthena_fleet* fleet, kthena_fleet_counts* counts,
+                                                 kthena_error* error);
+
 /* ---- engine: what engines say about themselves --------------------------------------------------------------------------------- */
 
 /* Which engine it is, is the caller's to say: the name of a profile, KTHENA_NOT_FOUND for another. JSON array of all of them with what each

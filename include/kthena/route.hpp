@@ -7,6 +7,7 @@
 #include "kthena/route/decision.hpp"
 #include "kthena/route/decision_log.hpp"
 #include "kthena/route/explanation.hpp"
+#include "kthena/route/fleet.hpp"
 #include "kthena/route/lint.hpp"
 #include "kthena/route/load_ledger.hpp"
 #include "kthena/route/log_diff.hpp"

@@ -453,6 +453,7 @@ const LoadLedger& Fleet::ledger() const noexcept { return state_->ledger; }
 WorkerId Fleet::worker(EndpointIndex endpoint) const noexcept {
   return endpoint.value < state_->workers.size() ? state_->workers[endpoint.value] : WorkerId{};
 }
+EndpointIndex Fleet::endpoint(WorkerId worker) const noexcept { return {state_->row_of(worker)}; }
 prefix::PrefixQuery Fleet::make_query(const prefix::Namespace& space) const { return state_->index.make_query(space); }
 
 // ---- decisions

@@ -95,6 +95,8 @@ class Fleet {
   [[nodiscard]] prefix::PrefixIndex& index() noexcept;
   [[nodiscard]] const prefix::PrefixIndex& index() const noexcept;
   [[nodiscard]] WorkerId worker(EndpointIndex endpoint) const noexcept;
+  /// The other way round; none for a worker that is no endpoint's.
+  [[nodiscard]] EndpointIndex endpoint(WorkerId worker) const noexcept;
   [[nodiscard]] const LoadLedger& ledger() const noexcept;
   [[nodiscard]] prefix::PrefixQuery make_query(const prefix::Namespace& space) const;
 
