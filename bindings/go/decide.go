@@ -59,6 +59,14 @@ static inline kthena_status kthena_go_decide(const kthena_policy* policy, const 
   return kthena_decide(policy, pool, &request, workspace, decision, error);
 }
 
+// The same for policies whose scorers call back: its name is not among those above that never do.
+static inline kthena_status kthena_go_decide_calling(const kthena_policy* policy, const kthena_pool* pool, kthena_workspace* workspace,
+                                                     const kthena_go_numbers* numbers, KTHENA_GO_POINTERS, kthena_decision* decision,
+                                                     kthena_error* error) {
+  return kthena_go_decide(policy, pool, workspace, numbers, id, model, session, host, rack, zone, region, prefix, prefix_host,
+                          prefix_disk, history, history_host, history_disk, decision, error);
+}
+
 static inline kthena_status kthena_go_explain(const kthena_policy* policy, const kthena_pool* pool, const kthena_go_numbers* numbers,
                                               KTHENA_GO_POINTERS, char* buffer, size_t capacity, size_t* needed,
                                               kthena_error* error) {
@@ -171,6 +179,15 @@ func (w *Workspace) Close() {
 	}
 }
 
+// Abstentions returns how many opinions of scorers of the caller's own were NaN or infinite, in all decisions with this workspace.
+func (w *Workspace) Abstentions() uint64 {
+	if !w.open() {
+		return 0
+	}
+	defer runtime.KeepAlive(w)
+	return uint64(C.kthena_workspace_abstentions(w.handle.c))
+}
+
 func (w *Workspace) open() bool { return w != nil && w.handle.c != nil }
 
 // depthCount returns the number of depths as C wants it: one for all arrays. Where they differ it is one that does not fit.
@@ -222,8 +239,13 @@ func (p *Policy) DecideInto(pool *Pool, request *Request, workspace *Workspace, 
 		return &Error{Code: CodeInvalidArgument, Message: "request and decision must not be nil"}
 	}
 	var c C.kthena_decision
-	status := p.decide(pool, request, workspace, &c, nil)
-	if status != C.KTHENA_OK {
+	if p.calls {
+		made, err := p.decideCalling(pool, request, workspace)
+		if err != nil {
+			return err
+		}
+		c = made
+	} else if status := p.decide(pool, request, workspace, &c, nil); status != C.KTHENA_OK {
 		return p.decideError(pool, request, workspace)
 	}
 	decision.Outcome = Outcome(c.outcome)
@@ -258,6 +280,26 @@ func (p *Policy) decide(pool *Pool, request *Request, workspace *Workspace, c *C
 	return status
 }
 
+// decideCalling is decide for a policy with scorers of the caller's own: a stack may move while they run, so nothing that C gets is on it.
+//
+//go:noinline
+func (p *Policy) decideCalling(pool *Pool, request *Request, workspace *Workspace) (C.kthena_decision, error) {
+	n := numbers(pool, request)
+	var c C.kthena_decision
+	err := calling(request, func() error {
+		e := newError()
+		return toError(C.kthena_go_decide_calling(p.handle.c, pool.handle.c, workspace.handle.c, &n,
+			chars(request.ID), chars(request.Model), chars(request.Session),
+			chars(request.Near.Host), chars(request.Near.Rack), chars(request.Near.Zone), chars(request.Near.Region),
+			uint32s(request.Prefix.Depths), uint32s(request.Prefix.HostDepths), uint32s(request.Prefix.DiskDepths),
+			uint32s(request.History.Depths), uint32s(request.History.HostDepths), uint32s(request.History.DiskDepths), &c, e), e)
+	})
+	runtime.KeepAlive(p)
+	runtime.KeepAlive(pool)
+	runtime.KeepAlive(workspace)
+	return c, err
+}
+
 // decideError asks once more, for the text. Apart, because an error struct is larger than all else that a decision needs.
 //
 //go:noinline
@@ -279,14 +321,23 @@ func (p *Policy) Explain(pool *Pool, request *Request) ([]byte, error) {
 	defer runtime.KeepAlive(p)
 	defer runtime.KeepAlive(pool)
 	n := numbers(pool, request)
-	return text(func(buffer *C.char, capacity C.size_t, needed *C.size_t, e *C.kthena_error) C.kthena_status {
+	explain := func(buffer *C.char, capacity C.size_t, needed *C.size_t, e *C.kthena_error) C.kthena_status {
 		return C.kthena_go_explain(p.handle.c, pool.handle.c, &n,
 			chars(request.ID), chars(request.Model), chars(request.Session),
 			chars(request.Near.Host), chars(request.Near.Rack), chars(request.Near.Zone), chars(request.Near.Region),
 			uint32s(request.Prefix.Depths), uint32s(request.Prefix.HostDepths), uint32s(request.Prefix.DiskDepths),
 			uint32s(request.History.Depths), uint32s(request.History.HostDepths), uint32s(request.History.DiskDepths),
 			buffer, capacity, needed, e)
+	}
+	if !p.calls {
+		return text(explain)
+	}
+	var document []byte
+	err := calling(request, func() (err error) {
+		document, err = text(explain)
+		return err
 	})
+	return document, err
 }
 
 // DecideJSON takes one document, {"pool", "policy", "request", "explain"}, and returns a decision or explanation. Any goroutine.

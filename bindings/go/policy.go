@@ -11,6 +11,7 @@ import (
 // Policy says how to choose among endpoints. It never changes; any number of goroutines may use it while nobody calls Close.
 type Policy struct {
 	handle handle[*C.kthena_policy]
+	calls  bool // scorers of the caller's own
 }
 
 func freePolicy(c *C.kthena_policy) { C.kthena_policy_free(c) }
