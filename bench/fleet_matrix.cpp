@@ -42,12 +42,28 @@ using namespace kthena;
 constexpr std::string_view kPartition = "partition";
 constexpr std::string_view kHistoryRow = "kthena-2025-09/least-request+prefix";
 constexpr std::string_view kEventsRow = "kthena-2025-09/least-request+kv";
-constexpr std::array<std::string_view, 17> kPolicies = {
-    "random",         "round-robin",    "least-request",   "p2c",
-    "kthena-default", kEventsRow,       kHistoryRow,       "llmd-default",
-    "aibrix-prefix",  "smg-least-load", "smg-cache-aware", "dynamo-kv",
-    "lmetric",        "prequal",        "preble",          "cost",
-    kPartition};
+// Those of the presets that are not here choose by old metrics alone: kthena-2025-09/least-request (in the herding curve), gpu-usage and
+// least-latency.
+constexpr std::array<std::string_view, 20> kPolicies = {"random",
+                                                        "round-robin",
+                                                        "least-request",
+                                                        "least-request+history",
+                                                        "least-request+kv",
+                                                        "p2c",
+                                                        "kthena-default",
+                                                        "kthena-helm",
+                                                        kEventsRow,
+                                                        kHistoryRow,
+                                                        "llmd-default",
+                                                        "aibrix-prefix",
+                                                        "smg-least-load",
+                                                        "smg-cache-aware",
+                                                        "dynamo-kv",
+                                                        "lmetric",
+                                                        "prequal",
+                                                        "preble",
+                                                        "cost",
+                                                        kPartition};
 constexpr std::array<std::string_view, 6> kHerdingPolicies = {
     "random", "least-request", "kthena-2025-09/least-request", "llmd-default", "p2c", "cost"};
 
@@ -98,6 +114,8 @@ std::vector<sim::EngineGroup> half_slower(const EngineModel& model, std::uint32_
 }
 
 // ---------------------------------------------------------------- the matrix
+
+std::string router_count(std::uint32_t routers) { return fmt::format("{}-router{}", routers, routers == 1 ? "" : "s"); }
 
 /// 256 groups x 32 requests for each three engines, which a closed loop of 100 for each engine asks for.
 Cell gsp_long(std::string name, std::string group, std::string about, std::uint64_t kv_tokens,
@@ -175,24 +193,24 @@ std::vector<Cell> fleet_cells() {
   }
   for (const std::uint64_t tokens : {547'000, 400'000, 270'000})
     for (const std::uint32_t routers : {4u, 8u}) {
-      Cell cell = gsp_long(fmt::format("gsp-long/{}/{}-routers", kilo(tokens), routers), "routers",
+      Cell cell = gsp_long(fmt::format("gsp-long/{}/{}", kilo(tokens), router_count(routers)), "routers",
                            fmt::format("gsp-long through {} routers", routers), tokens);
       cell.routers = routers;
       cells.push_back(std::move(cell));
     }
   // The conversations at their own times, 39 % of the knee; at the synthetic trace's own times random falls behind.
   for (const std::uint32_t routers : {1u, 4u, 8u})
-    cells.push_back(from_trace(fmt::format("mooncake-conversation/{}-routers", routers), "traces",
+    cells.push_back(from_trace("mooncake-conversation/" + router_count(routers), "traces",
                                "16 engines, the trace's own times", kMooncakeConversation, {{a100(), 16}}, 1, routers));
   for (const std::uint32_t routers : {1u, 4u, 8u})
-    cells.push_back(from_trace(fmt::format("mooncake-synthetic/{}-routers", routers), "traces",
+    cells.push_back(from_trace("mooncake-synthetic/" + router_count(routers), "traces",
                                "16 engines, 0.70 times the trace's speed", kMooncakeSynthetic, {{a100(), 16}}, 0.7,
                                routers));
   for (const auto& [name, knee] : {std::pair("azure-conversation", &knees()[0]), std::pair("azure-code", &knees()[1])})
     for (const double load : {0.60, 0.85})
       for (const std::uint32_t routers : {1u, 4u}) {
         const double speed = load * knee->speed;
-        cells.push_back(from_trace(fmt::format("{}/{:.0f}%/{}-routers", name, 100 * load, routers), "traces",
+        cells.push_back(from_trace(fmt::format("{}/{:.0f}%/{}", name, 100 * load, router_count(routers)), "traces",
                                    fmt::format("3 engines, {:.2f} times the trace's speed", speed), knee->trace,
                                    knee->engines, speed, routers));
       }
@@ -236,7 +254,7 @@ std::vector<Cell> fleet_cells() {
     cells.push_back(std::move(cell));
   }
   cells.push_back(from_trace("no-events/mooncake-conversation", "no KV events",
-                             "as mooncake-conversation/1-routers, no engine tells its blocks", kMooncakeConversation,
+                             "as mooncake-conversation/1-router, no engine tells its blocks", kMooncakeConversation,
                              {{a100(), 16}}, 1));
   cells.back().source = sim::PrefixSource::kFleetExpected;
   return cells;
@@ -248,7 +266,7 @@ std::vector<Cell> herding_cells() {
   for (const std::uint32_t routers : {1u, 4u, 8u})
     for (const double poll_s : {0.1, 0.3, 1.0, 3.0}) {
       Cell cell;
-      cell.name = fmt::format("herding/{}-routers/{}s", routers, poll_s);
+      cell.name = fmt::format("herding/{}/{}s", router_count(routers), poll_s);
       cell.group = "herding";
       cell.about = "8 servers of 16 slots, 86 % load";
       cell.poisson = true;
