@@ -134,9 +134,11 @@ struct Fleet::State {
   /// The columns of bookings of one row.
   void refresh(std::uint32_t row) {
     const Time now_ns = ledger.now_ns();
+    const LedgerEndpoint endpoint = members[row].ledger;
+    const LoadSums own = ledger.own(endpoint);
     for (const auto& [signal, quantity] : kBookings) {
-      const bool whole = quantity == LoadQuantity::kRequests;
-      const double value = ledger.estimate(members[row].ledger, quantity, whole ? options.estimate : EstimateRule{});
+      const double value = quantity == LoadQuantity::kRequests ? ledger.estimate(endpoint, quantity, options.estimate)
+                                                               : static_cast<double>(own[quantity]);
       set(row, signal, std::min(value, info(signal).maximum), now_ns);
     }
   }
