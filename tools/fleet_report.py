@@ -283,6 +283,7 @@ def page(cells: list[Cell], herding: list[Cell], document: dict[str, Any]) -> st
         "`make bench-fleet` writes this page: presets on simulated fleets ([simulator](simulator.md)), with the same seeds. A second here is one",
         "of a modelled engine; what can be claimed is a ratio of two policies in one cell. *a - b* is the mean over the seeds and its paired 95 %",
         "interval (Student t), in per cent of b. With some 200 comparisons with random about five of these intervals mislead by chance alone.",
+        "Real traces: Mooncake's of FAST 2025 (Apache-2.0), Azure's of 2023 (AzurePublicDataset, CC-BY-4.0; Patel et al., Splitwise, ISCA 2024).",
         "",
     ]
     if cells:
