@@ -15,7 +15,7 @@ equal decisions in C++, C, Python and Go.
 from __future__ import annotations
 
 from kthena import engine, hashes
-from kthena._core import Decision, hash_id, random_u64, reason_numbers
+from kthena._core import Decision, ScoreInput, hash_id, random_u64, reason_numbers
 from kthena.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -77,6 +77,7 @@ __all__ = [
     "PrefixStats",
     "Reason",
     "ResourceExhaustedError",
+    "ScoreInput",
     "ScoreTerm",
     "SignalColumns",
     "Simulation",

@@ -1,6 +1,6 @@
 """The C interface of kthena as Python objects; use the package kthena instead."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -217,8 +217,62 @@ class Decision:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+class ScoreInput:
+    """What a scorer may see: the candidates, by number. Arrays are copies and may be kept; all else ends with the call."""
+
+    def __len__(self) -> int: ...
+    def column(self, signal: str) -> npt.NDArray[np.float64]:
+        """The values of a signal, by its name in `SIGNALS`; NaN where it was never sampled."""
+
+    @property
+    def endpoints(self) -> npt.NDArray[np.uint32]:
+        """The position in the pool of each candidate."""
+
+    @property
+    def keys(self) -> npt.NDArray[np.uint64]:
+        """`hash_id` of the ids."""
+
+    @property
+    def prefix_depths(self) -> npt.NDArray[np.uint32]:
+        """Leading blocks of the prompt that each candidate holds; all 0 when it is not known."""
+
+    @property
+    def prefix_total(self) -> int: ...
+    @property
+    def history_depths(self) -> npt.NDArray[np.uint32]:
+        """The same by the router's own memory; without one, `prefix_depths`."""
+
+    @property
+    def history_total(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def session(self) -> str: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def now_ns(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
 class Policy:
-    def __init__(self, preset: str = ..., *, json: str = ...) -> None: ...
+    def __init__(
+        self,
+        preset: str = ...,
+        *,
+        json: str = ...,
+        scorers: dict[str, Callable[[ScoreInput], Sequence[float] | npt.NDArray[Any]]] | None = ...,
+    ) -> None: ...
+    @property
+    def abstentions(self) -> int:
+        """Opinions of its own scorers that were NaN or infinite, in decisions so far."""
+
     def to_json(self) -> str:
         """The policy in its full JSON form."""
 

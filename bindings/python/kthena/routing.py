@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kthena import _core
 from kthena.arrays import Int64, Uint32, from_list
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Document = str | Mapping[str, Any]
+#: One number for each candidate.
+Scorer = Callable[[_core.ScoreInput], Sequence[float] | npt.NDArray[Any]]
 
 
 def _text(document: Document) -> str:
@@ -77,6 +80,11 @@ class Pool(_core.Pool):
 class Policy(_core.Policy):
     """A routing policy: a preset by name, or put together in JSON.
 
+    `scorers` are of your own, by name; a policy names them "user:" and the name. Each is called with a
+    `kthena.ScoreInput` and returns one number for each candidate, higher is better, by convention 0 to 100; NaN abstains
+    (`abstentions` counts). What it raises comes out of `decide`. It is called on the thread that decides, at once on
+    several where several do, and must not update the pool.
+
     Immutable; any number of threads may use it. `decide` takes the pool by position and the rest by name:
 
     - `id`: of the request. Ties and random choices hang on it.
@@ -104,14 +112,17 @@ class Policy(_core.Policy):
 
     __slots__ = ()
 
-    def __init__(self, preset: str) -> None:
-        super().__init__(preset)
+    def __init__(self, preset: str | Mapping[str, Any], *, scorers: Mapping[str, Scorer] | None = None) -> None:
+        if isinstance(preset, str) and not scorers:
+            super().__init__(preset)
+        else:
+            super().__init__(json=json.dumps(preset), scorers=dict(scorers or {}))
 
     @classmethod
-    def from_json(cls, document: Document) -> Policy:
+    def from_json(cls, document: Document, *, scorers: Mapping[str, Scorer] | None = None) -> Policy:
         """A policy from its JSON form, as text or as a dict (docs/schemas/policy.schema.json)."""
         self = cls.__new__(cls)
-        _core.Policy.__init__(self, json=_text(document))
+        _core.Policy.__init__(self, json=_text(document), scorers=dict(scorers or {}))
         return self
 
     def to_dict(self) -> dict[str, Any]:

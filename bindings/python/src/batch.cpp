@@ -16,6 +16,7 @@
 #include "errors.hpp"
 #include "pool.hpp"
 #include "request.hpp"
+#include "scorer.hpp"
 #include "text.hpp"
 
 namespace py = pybind11;
@@ -133,6 +134,7 @@ py::array_t<std::uint32_t> decide_many(const Policy& policy, Pool& pool, const p
   std::size_t done = 0;
   pool.run_batch([&] {
     kthena_workspace* scratch = workspace();
+    const std::uint64_t abstentions = kthena_workspace_abstentions(scratch);
     kthena_decision decision;
     decision.struct_size = sizeof(kthena_decision);
     for (; done < requests; ++done, ++request.sequence) {
@@ -143,7 +145,9 @@ py::array_t<std::uint32_t> decide_many(const Policy& policy, Pool& pool, const p
       if (status != KTHENA_OK) break;
       out[done] = decision.endpoint;
     }
+    policy.add_abstentions(kthena_workspace_abstentions(scratch) - abstentions);
   });
+  if (status != KTHENA_OK && restore_scorer_error()) throw py::error_already_set();
   if (status != KTHENA_OK) raise_error(status, "request " + std::to_string(done) + ": " + std::string(error.text()));
   return chosen;
 }

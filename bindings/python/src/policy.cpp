@@ -2,10 +2,15 @@
 //
 // Policy and its hot methods. decide() and explain_json() are plain C methods put on the pybind11 type: see request.hpp.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "batch.hpp"
 #include "decision.hpp"
@@ -14,6 +19,7 @@
 #include "policy.hpp"
 #include "pool.hpp"
 #include "request.hpp"
+#include "scorer.hpp"
 #include "state.hpp"
 #include "text.hpp"
 
@@ -35,12 +41,21 @@ PyObject* decide(PyObject* self, PyObject* const* arguments, Py_ssize_t position
   if (decision == nullptr) return nullptr;
   Error error;
   kthena_status status = KTHENA_OK;
-  pool->run<ReadLock>([&] {
+  const auto make = [&] {
     status = kthena_decide(policy->get(), pool->get(), &request.get(), workspace(), &decision->value, &error);
-  });
+  };
+  if (policy->asks_scorers()) {
+    pool->run_batch([&] {
+      const std::uint64_t before = kthena_workspace_abstentions(workspace());
+      make();
+      policy->add_abstentions(kthena_workspace_abstentions(workspace()) - before);
+    });
+  } else {
+    pool->run<ReadLock>(make);
+  }
   if (status != KTHENA_OK) {
     Py_DECREF(reinterpret_cast<PyObject*>(decision));
-    set_error(status, error.text());
+    if (!restore_scorer_error()) set_error(status, error.text());
     return nullptr;
   }
   return reinterpret_cast<PyObject*>(decision);
@@ -56,15 +71,20 @@ PyObject* explain_json(PyObject* self, PyObject* const* arguments, Py_ssize_t po
   std::string text;
   Error error;
   kthena_status status = KTHENA_OK;
-  pool->run<ReadLock>([&] {
+  const auto make = [&] {
     status = read_text(
         [&](char* buffer, size_t capacity, size_t* needed, kthena_error* fault) {
           return kthena_explain_json(policy->get(), pool->get(), &request.get(), buffer, capacity, needed, fault);
         },
         text, error);
-  });
+  };
+  if (policy->asks_scorers()) {
+    pool->run_batch(make);
+  } else {
+    pool->run<ReadLock>(make);
+  }
   if (status != KTHENA_OK) {
-    set_error(status, error.text());
+    if (!restore_scorer_error()) set_error(status, error.text());
     return nullptr;
   }
   return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
@@ -95,20 +115,33 @@ std::unique_ptr<Policy> make_policy(Create create, std::string_view text, const 
 kthena_workspace* workspace() {
   struct Owner {
     kthena_workspace* workspace = kthena_workspace_create();
-    ~Owner() { kthena_workspace_free(workspace); }
+    std::vector<kthena_workspace*> inner;  // by depth, from 1 on
+    ~Owner() {
+      kthena_workspace_free(workspace);
+      for (kthena_workspace* one : inner) kthena_workspace_free(one);
+    }
   };
   thread_local Owner owner;
-  return owner.workspace;
+  const std::size_t depth = scorer_depth();
+  if (depth == 0) return owner.workspace;
+  while (owner.inner.size() < depth) owner.inner.push_back(kthena_workspace_create());
+  return owner.inner[depth - 1];
 }
 
 void register_policy(py::module_& module, State& state) {
   intern_keywords(state);
+  register_scorer(module);
   py::class_<Policy> type(module, "Policy", "A routing policy. Immutable.");
   type.def(py::init(
                [&state](std::string_view preset) { return make_policy(kthena_policy_create_preset, preset, state); }),
            "preset"_a)
-      .def(py::init([&state](std::string_view json) { return make_policy(kthena_policy_create_json, json, state); }),
-           py::kw_only(), "json"_a)
+      .def(py::init([&state](std::string_view json, const std::optional<py::dict>& scorers) {
+             if (!scorers || scorers->empty()) return make_policy(kthena_policy_create_json, json, state);
+             return std::make_unique<Policy>(create_with_scorers(json, *scorers), state, true);
+           }),
+           py::kw_only(), "json"_a, "scorers"_a = py::none())
+      .def_property_readonly("abstentions", &Policy::abstentions,
+                             "Opinions of its own scorers that were NaN or infinite, in decisions so far.")
       .def("to_json", [](const Policy& self) {
         return text_of([&](char* buffer, size_t capacity, size_t* needed, kthena_error* error) {
           return kthena_policy_json(self.get(), buffer, capacity, needed, error);
