@@ -18,6 +18,7 @@ using c::with_request;
 
 static_assert(KTHENA_MAX_RANKED == route::kMaxRanked);
 static_assert(KTHENA_ROUTED == static_cast<int>(route::Outcome::kRouted));
+static_assert(KTHENA_SCORER_FAILED == static_cast<int>(route::Outcome::kScorerFailed));
 static_assert(KTHENA_NO_ENDPOINT == static_cast<int>(route::Outcome::kNoEndpoint));
 
 namespace {

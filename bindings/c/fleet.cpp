@@ -11,6 +11,7 @@
 #include "handles.hpp"
 #include "index_options.hpp"
 #include "requests.hpp"
+#include "user_scorer.hpp"
 
 using namespace kthena;
 using c::guarded;
@@ -292,9 +293,12 @@ kthena_status kthena_fleet_decide(kthena_fleet* fleet, const kthena_policy* poli
     make_room(*fleet, 1);
     if (kthena_status status = read(*fleet, 0, request, "request", prompt, "prompt", error); status != KTHENA_OK)
       return status;
+    const c::Asking asking(*fleet);
     const Result<route::Routed> routed =
         fleet->fleet.decide_and_book(policy->policy, fleet->requests[0], workspace->workspace);
     if (!routed.ok()) return c::fail(error, routed.status());
+    if (routed->decision.outcome == route::Outcome::kScorerFailed)
+      return c::fail(error, workspace->workspace.failure());
     write_decision(fleet->fleet, routed->decision, decision);
     *ticket = to_c(routed->ticket);
     return KTHENA_OK;
@@ -324,6 +328,7 @@ kthena_status kthena_fleet_decide_batch(kthena_fleet* fleet, const kthena_policy
         return status;
     }
     const std::span<route::Routed> routed = std::span(fleet->routed).first(n);
+    const c::Asking asking(*fleet);
     const Status status =
         fleet->fleet.decide_batch(policy->policy, std::span(fleet->requests).first(n), routed, workspace->workspace);
     if (!status.ok() && status.code() != StatusCode::kResourceExhausted) return c::fail(error, status);

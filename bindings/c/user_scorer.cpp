@@ -19,12 +19,12 @@ using c::guarded;
 
 struct kthena_score_input {
   const route::ScoreInput& input;
-  const kthena_pool* pool;  ///< null: endpoints are numbered as in the pool of the library
+  c::Asked asked;
 };
 
 namespace {
 
-thread_local const kthena_pool* asking = nullptr;
+thread_local c::Asked asking;
 
 /// Frees the caller's context once the policy is made.
 class Context {
@@ -68,7 +68,7 @@ kthena_status read_scorer(const kthena_scorer* given, const std::string& path, k
 
 }  // namespace
 
-c::Asking::Asking(const kthena_pool& pool) noexcept : before_(std::exchange(asking, &pool)) {}
+c::Asking::Asking(Asked asked) noexcept : before_(std::exchange(asking, asked)) {}
 c::Asking::~Asking() { asking = before_; }
 
 kthena_status kthena_policy_create_with(kthena_str json, const kthena_scorer* const* scorers, size_t n,
@@ -129,7 +129,8 @@ void kthena_score_input_endpoints(const kthena_score_input* input, uint32_t* end
   if (input == nullptr || endpoints == nullptr) return;
   for (std::size_t i = 0; i < input->input.size(); ++i) {
     const EndpointIndex endpoint = input->input.endpoint(i);
-    endpoints[i] = input->pool == nullptr ? endpoint.value : input->pool->for_caller(endpoint);
+    endpoints[i] = input->asked.fleet == nullptr ? input->asked.pool->for_caller(endpoint)
+                                                 : input->asked.fleet->fleet.worker(endpoint).value;
   }
 }
 

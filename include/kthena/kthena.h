@@ -267,7 +267,11 @@ typedef struct kthena_request {
   double slo_tpot_s;
 } kthena_request;
 
-enum { KTHENA_ROUTED = 0, KTHENA_NO_ENDPOINT = 1 };
+enum {
+  KTHENA_ROUTED = 0,
+  KTHENA_NO_ENDPOINT = 1,
+  KTHENA_SCORER_FAILED = 2 /* in kthena_fleet_decide_batch only: elsewhere it is a status */
+};
 
 typedef struct kthena_decision {
   uint32_t struct_size;

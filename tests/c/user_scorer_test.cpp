@@ -213,3 +213,45 @@ TEST_CASE("two threads decide with one policy", "[c][user]") {
   for (std::thread& thread : threads) thread.join();
   CHECK(routed == std::vector<int>{1000, 1000});
 }
+
+TEST_CASE("a fleet books nothing when a scorer fails, and numbers endpoints as it does", "[c][user][fleet]") {
+  kthena_fleet* made = nullptr;
+  REQUIRE(kthena_fleet_create(nullptr, &made, nullptr) == KTHENA_OK);
+  const std::unique_ptr<kthena_fleet, void (*)(kthena_fleet*)> fleet(made, kthena_fleet_free);
+  Endpoints endpoints;
+  for (const char* id : {"b", "c", "a"}) endpoints.add(id);
+  const kthena_pool_endpoints given = endpoints.view();
+  std::vector<std::uint32_t> numbers(3);
+  REQUIRE(kthena_fleet_add_endpoints(fleet.get(), &given, 0, numbers.data(), nullptr) == KTHENA_OK);
+  const Workspace workspace(kthena_workspace_create());
+  kthena_request request = asking();
+  kthena_decision decision = KTHENA_INIT(kthena_decision);
+  kthena_ticket ticket{};
+  Error error;
+  const Policy policy = with(R"({"scorers": ["user:broken"]})", scorer("broken", broken));
+  CHECK(kthena_fleet_decide(fleet.get(), policy.get(), &request, nullptr, workspace.get(), &decision, &ticket,
+                            &error) == KTHENA_UNAVAILABLE);
+  CHECK(error.text() == "scorer \"user:broken\": not warm yet");
+  const kthena_request* requests[] = {&request};
+  kthena_decision* decisions[] = {&decision};
+  std::size_t decided = 0;
+  REQUIRE(kthena_fleet_decide_batch(fleet.get(), policy.get(), requests, nullptr, 1, workspace.get(), decisions,
+                                    &ticket, &decided, &error) == KTHENA_OK);
+  CHECK(decided == 1);
+  CHECK(decision.outcome == KTHENA_SCORER_FAILED);
+  kthena_fleet_counts counts = KTHENA_INIT(kthena_fleet_counts);
+  REQUIRE(kthena_fleet_get_counts(fleet.get(), &counts, nullptr) == KTHENA_OK);
+  CHECK(counts.booked == 0);
+
+  Counts seen;
+  const auto only_look = [](void* context, const kthena_score_input* input, double*, size_t n, kthena_error*) {
+    auto& into = static_cast<Counts*>(context)->endpoints;
+    into.resize(n);
+    kthena_score_input_endpoints(input, into.data());
+    return static_cast<kthena_status>(KTHENA_OK);
+  };
+  const Policy looking = with(R"({"scorers": ["user:look"]})", scorer("look", only_look, &seen));
+  REQUIRE(kthena_fleet_decide(fleet.get(), looking.get(), &request, nullptr, workspace.get(), &decision, &ticket,
+                              nullptr) == KTHENA_OK);
+  CHECK(seen.endpoints == std::vector<std::uint32_t>{numbers[2], numbers[0], numbers[1]});
+}
