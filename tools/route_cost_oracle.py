@@ -17,7 +17,7 @@ DEFAULTS = {
 }
 
 
-def cost(part: Any, case: Any, candidates: list, pool: list, held: Any, home: Any) -> list[float]:
+def cost(part: Any, case: Any, candidates: list[Any], pool: list[Any], held: Any, home: Any) -> list[float]:
     """`held` and `home`: the prompt by Request.prefix first and by Request.history first. Never abstains."""
     option = {name: part.options.get(name, value) for name, value in DEFAULTS.items()}
     known = [endpoint.signals["prefill_tps"] for endpoint in candidates if endpoint.signals.get("prefill_tps", 0) > 0]

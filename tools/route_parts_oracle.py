@@ -15,6 +15,7 @@ no code with the library. Each formula is evaluated in the order that its header
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +27,7 @@ SIGNALS = (
     "ready_at_s"
 ).split()
 
-Scores = list  # of float or None
+Scores = list[Any]  # of float or None
 
 
 # ---------------------------------------------------------------- from loads to opinions
@@ -98,12 +99,12 @@ class Prompt:
 # ---------------------------------------------------------------- scorers
 
 
-def min_max(part: Any, candidates: list, signal: str) -> Scores:
+def min_max(part: Any, candidates: list[Any], signal: str) -> Scores:
     missing = part.options.get("missing_requests")
     return lower_in_range([endpoint.signals.get(signal, missing) for endpoint in candidates])
 
 
-def signal_range(part: Any, candidates: list) -> Scores:
+def signal_range(part: Any, candidates: list[Any]) -> Scores:
     options = part.options
     signal = SIGNALS[int(options.get("signal", 1))]
     values = [endpoint.signals.get(signal, options.get("missing")) for endpoint in candidates]
@@ -123,7 +124,7 @@ def signal_range(part: Any, candidates: list) -> Scores:
     return scores
 
 
-def active_request(part: Any, candidates: list) -> Scores:
+def active_request(part: Any, candidates: list[Any]) -> Scores:
     options = part.options
     counts = [endpoint.signals.get("in_flight", options.get("missing_requests")) for endpoint in candidates]
     most = max((count for count in counts if count is not None), default=0.0)
@@ -138,13 +139,13 @@ def active_request(part: Any, candidates: list) -> Scores:
     return scores
 
 
-def load_aware(part: Any, candidates: list) -> Scores:
+def load_aware(part: Any, candidates: list[Any]) -> Scores:
     threshold = part.options.get("threshold", 128.0)
     queues = [endpoint.signals.get("waiting", part.options.get("missing_requests")) for endpoint in candidates]
     return [None if queue is None else 50 * (1 - min(queue, threshold) / threshold) for queue in queues]
 
 
-def token_load(part: Any, candidates: list, prompt: Prompt) -> Scores:
+def token_load(part: Any, candidates: list[Any], prompt: Prompt) -> Scores:
     full = part.options.get("full_tokens", 4194304.0)
     scores: Scores = []
     for endpoint in candidates:
@@ -154,7 +155,7 @@ def token_load(part: Any, candidates: list, prompt: Prompt) -> Scores:
     return scores
 
 
-def outstanding_tokens(part: Any, candidates: list) -> Scores:
+def outstanding_tokens(part: Any, candidates: list[Any]) -> Scores:
     missing = part.options.get("missing_tokens")
     loads: Scores = []
     for endpoint in candidates:
@@ -165,15 +166,15 @@ def outstanding_tokens(part: Any, candidates: list) -> Scores:
     return below_most(loads)
 
 
-def kv_utilization(part: Any, candidates: list) -> Scores:
+def kv_utilization(part: Any, candidates: list[Any]) -> Scores:
     usage = [endpoint.signals.get("kv_usage", part.options.get("missing_usage")) for endpoint in candidates]
     return [None if share is None else (1 - share) * 100 for share in usage]
 
 
-def slo_headroom(part: Any, case: Any, candidates: list) -> Scores:
+def slo_headroom(part: Any, case: Any, candidates: list[Any]) -> Scores:
     a, b = part.options.get("ttft_weight", 0.8), part.options.get("tpot_weight", 0.2)
     a, b = (a / (a + b), b / (a + b)) if a + b > 0 else (1.0, 0.0)
-    rows: list = []
+    rows: list[Any] = []
     for endpoint in candidates:
         ttft, tpot = endpoint.signals.get("ttft_s"), endpoint.signals.get("tpot_s")
         if ttft is None or tpot is None:
@@ -211,7 +212,7 @@ def slo_headroom(part: Any, case: Any, candidates: list) -> Scores:
     return scores
 
 
-def capability(candidates: list, case: Any, prompt: Prompt) -> Scores:
+def capability(candidates: list[Any], case: Any, prompt: Prompt) -> Scores:
     costs: Scores = []
     for endpoint in candidates:
         signals = endpoint.signals
@@ -226,7 +227,7 @@ def capability(candidates: list, case: Any, prompt: Prompt) -> Scores:
     ]
 
 
-def prefix_tiers(part: Any, candidates: list, prompt: Prompt) -> Scores:
+def prefix_tiers(part: Any, candidates: list[Any], prompt: Prompt) -> Scores:
     device_weight = part.options.get("device_weight", 1.0)
     host_weight = part.options.get("host_weight", 0.75)
     disk_weight = part.options.get("disk_weight", 0.25)
@@ -238,12 +239,12 @@ def prefix_tiers(part: Any, candidates: list, prompt: Prompt) -> Scores:
     return scores
 
 
-def cached_tokens(part: Any, candidates: list, prompt: Prompt) -> Scores:
+def cached_tokens(part: Any, candidates: list[Any], prompt: Prompt) -> Scores:
     full = part.options.get("full_tokens", 16384.0)
     return [100 * min(prompt.device(endpoint.id) * prompt.block / full, 1.0) for endpoint in candidates]
 
 
-def lora_affinity(part: Any, case: Any, candidates: list) -> Scores:
+def lora_affinity(part: Any, case: Any, candidates: list[Any]) -> Scores:
     scores: Scores = []
     for endpoint in candidates:
         adapters = len(set(endpoint.models)) + len(set(endpoint.waiting_models)) - part.options.get("base_names", 0.0)
@@ -256,19 +257,19 @@ def lora_affinity(part: Any, case: Any, candidates: list) -> Scores:
     return scores
 
 
-def session_weights(case: Any, candidates: list, base: Any) -> Scores:
+def session_weights(case: Any, candidates: list[Any], base: Any) -> Scores:
     key = base.combine64(base.hash_id(case.session), case.seed)
     return [(base.mix64(key ^ base.hash_id(endpoint.id)) >> 11) * 2.0**-53 for endpoint in candidates]
 
 
-def session_rendezvous(case: Any, candidates: list, base: Any) -> Scores:
+def session_rendezvous(case: Any, candidates: list[Any], base: Any) -> Scores:
     if not case.session:
         return [None for _ in candidates]
     weights = session_weights(case, candidates, base)
     return [100.0 if weight == max(weights) else 50 * weight for weight in weights]
 
 
-def session_ring(part: Any, case: Any, candidates: list, base: Any) -> Scores:
+def session_ring(part: Any, case: Any, candidates: list[Any], base: Any) -> Scores:
     if not case.session:
         return [None for _ in candidates]
     signal = SIGNALS[int(part.options.get("signal", 5))]
@@ -282,7 +283,7 @@ def session_ring(part: Any, case: Any, candidates: list, base: Any) -> Scores:
     return [100.0 if score == max(scores) else score for score in scores]
 
 
-def context_length(case: Any, candidates: list, base: Any) -> Scores:
+def context_length(case: Any, candidates: list[Any], base: Any) -> Scores:
     length = Prompt(case, 1, base).tokens
     scores: Scores = []
     for endpoint in candidates:
@@ -305,7 +306,7 @@ def context_length(case: Any, candidates: list, base: Any) -> Scores:
     return scores
 
 
-def topology(part: Any, case: Any, candidates: list) -> Scores:
+def topology(part: Any, case: Any, candidates: list[Any]) -> Scores:
     steps = {"host": 100.0, "rack": 20.0, "zone": 5.0, "region": 2.0}
     if not case.near:
         return [None for _ in candidates]
@@ -320,7 +321,7 @@ def topology(part: Any, case: Any, candidates: list) -> Scores:
     return scores
 
 
-def no_hit_lru(candidates: list, prompt: Prompt) -> Scores:
+def no_hit_lru(candidates: list[Any], prompt: Prompt) -> Scores:
     if any(prompt.device(endpoint.id) > 0 for endpoint in candidates):
         return [50.0 for _ in candidates]
     turns = [endpoint.signals.get("cold_turn") for endpoint in candidates]
@@ -338,7 +339,7 @@ def no_hit_lru(candidates: list, prompt: Prompt) -> Scores:
     return scores
 
 
-def lmetric(part: Any, candidates: list, prompt: Prompt) -> Scores:
+def lmetric(part: Any, candidates: list[Any], prompt: Prompt) -> Scores:
     signal = SIGNALS[int(part.options.get("signal", 5))]
     scores: Scores = []
     for endpoint in candidates:
@@ -347,7 +348,7 @@ def lmetric(part: Any, candidates: list, prompt: Prompt) -> Scores:
     return scores
 
 
-def smg_least_load(part: Any, candidates: list) -> Scores:
+def smg_least_load(part: Any, candidates: list[Any]) -> Scores:
     options = part.options
     default = options.get("default_tps", 2000.0)
     reporting = [endpoint for endpoint in candidates if "kv_usage" in endpoint.signals]
@@ -371,7 +372,7 @@ def smg_least_load(part: Any, candidates: list) -> Scores:
     return by_cost(costs)
 
 
-def dynamo_kv(part: Any, candidates: list, prompt: Prompt) -> Scores:
+def dynamo_kv(part: Any, candidates: list[Any], prompt: Prompt) -> Scores:
     options = part.options
     block = prompt.block if prompt.blocks else options.get("block_tokens", 16.0)
     backlogs = [endpoint.signals.get("uncached_tokens", 0.0) for endpoint in candidates]
@@ -393,7 +394,7 @@ def dynamo_kv(part: Any, candidates: list, prompt: Prompt) -> Scores:
     return scores
 
 
-def preble(part: Any, candidates: list, prompt: Prompt) -> Scores:
+def preble(part: Any, candidates: list[Any], prompt: Prompt) -> Scores:
     longest = max(prompt.device(endpoint.id) for endpoint in candidates)
     exploit = longest * prompt.block > prompt.tokens - longest * prompt.block
     scores: Scores = []
@@ -417,7 +418,7 @@ def preble(part: Any, candidates: list, prompt: Prompt) -> Scores:
     return scores
 
 
-def prequal(part: Any, candidates: list) -> Scores:
+def prequal(part: Any, candidates: list[Any]) -> Scores:
     options = part.options
     counts = [endpoint.signals.get("in_flight", options.get("missing_requests")) for endpoint in candidates]
     known = sorted(count for count in counts if count is not None)
@@ -435,10 +436,10 @@ def prequal(part: Any, candidates: list) -> Scores:
     return scores
 
 
-def opinions(part: Any, case: Any, candidates: list, base: Any) -> Scores | None:
+def opinions(part: Any, case: Any, candidates: list[Any], base: Any) -> Scores | None:
     default_match = {"prefix-ratio": 0, "no-hit-lru": 0}.get(part.name, 1)
     prompt = Prompt(case, part.options.get("match", default_match), base)
-    table = {
+    table: dict[str, Callable[[], Scores]] = {
         "cost": lambda: route_cost_oracle.cost(
             part, case, candidates, case.endpoints, Prompt(case, 1, base), Prompt(case, 0, base)
         ),
@@ -473,21 +474,21 @@ def opinions(part: Any, case: Any, candidates: list, base: Any) -> Scores | None
 # ---------------------------------------------------------------- filters
 
 
-def loads_of(part: Any, candidates: list, default: int) -> list:
+def loads_of(part: Any, candidates: list[Any], default: int) -> list[Any]:
     signal = SIGNALS[int(part.options.get("signal", default))]
     return [endpoint.signals.get(signal) for endpoint in candidates]
 
 
-def imbalanced(part: Any, candidates: list) -> bool:
+def imbalanced(part: Any, candidates: list[Any]) -> bool:
     known = [load for load in loads_of(part, candidates, 0) if load is not None]
     if not known:
         return False
     low, high = min(known), max(known)
     gap, ratio = part.options.get("gap", 0.0), part.options.get("ratio", 0.0)
-    return high - low > gap and high > ratio * low
+    return bool(high - low > gap and high > ratio * low)
 
 
-def within_bound(part: Any, candidates: list) -> list:
+def within_bound(part: Any, candidates: list[Any]) -> list[Any]:
     loads = loads_of(part, candidates, 0)
     count, total = 0, 0.0
     for load in loads:
@@ -512,7 +513,7 @@ def within_bound(part: Any, candidates: list) -> list:
     return [endpoint for endpoint, load in zip(candidates, loads, strict=True) if fits(load)]
 
 
-def least_loaded(part: Any, candidates: list) -> list:
+def least_loaded(part: Any, candidates: list[Any]) -> list[Any]:
     loads = loads_of(part, candidates, 5)
     known = [load for load in loads if load is not None]
     if not known:
@@ -521,7 +522,7 @@ def least_loaded(part: Any, candidates: list) -> list:
     return [endpoint for endpoint, load in zip(candidates, loads, strict=True) if load is not None and load <= enough]
 
 
-def prefix_affinity(part: Any, candidates: list, prompt: Prompt) -> list:
+def prefix_affinity(part: Any, candidates: list[Any], prompt: Prompt) -> list[Any]:
     sticky = [endpoint for endpoint in candidates if prompt.ratio(endpoint.id) >= part.options.get("share", 0.8)]
     others = [endpoint for endpoint in candidates if endpoint not in sticky]
     gap = part.options.get("max_gap_s", 18.0)
@@ -530,13 +531,16 @@ def prefix_affinity(part: Any, candidates: list, prompt: Prompt) -> list:
     if not others or gap == 0:
         return sticky
 
-    def wait(endpoint: Any) -> float | None:
-        tokens = endpoint.signals.get("uncached_tokens")
-        rate = endpoint.signals.get("prefill_tps", 0.0) or part.options.get("prefill_tps", 15928.0)
-        return None if tokens is None else tokens / rate
+    def waits(endpoints: list[Any]) -> list[float]:
+        return [
+            endpoint.signals["uncached_tokens"]
+            / (endpoint.signals.get("prefill_tps", 0.0) or part.options.get("prefill_tps", 15928.0))
+            for endpoint in endpoints
+            if "uncached_tokens" in endpoint.signals
+        ]
 
-    sticky_waits = [wait(endpoint) for endpoint in sticky if wait(endpoint) is not None]
-    other_waits = [wait(endpoint) for endpoint in others if wait(endpoint) is not None]
+    sticky_waits = waits(sticky)
+    other_waits = waits(others)
     if not sticky_waits or not other_waits or min(sticky_waits) - min(other_waits) > gap:
         return candidates
     return sticky
@@ -553,7 +557,7 @@ def in_context(endpoint: Any, prompt: Prompt) -> bool:
     return low <= prompt.tokens and (high is None or prompt.tokens <= high)
 
 
-def kept(part: Any, case: Any, candidates: list, base: Any) -> list | None:
+def kept(part: Any, case: Any, candidates: list[Any], base: Any) -> list[Any] | None:
     default_match = {"prefix-threshold": 0, "prefix-affinity": 0}.get(part.name, 1)
     prompt = Prompt(case, part.options.get("match", default_match), base)
     if part.name == "imbalanced":
@@ -629,7 +633,7 @@ def check() -> int:
     def part(name: str, **options: float) -> Any:
         return SimpleNamespace(name=name, options=options)
 
-    def fleet(**signals: list) -> list:
+    def fleet(**signals: list[Any]) -> list[Any]:
         count = len(next(iter(signals.values())))
         return [
             SimpleNamespace(id=str(i), signals={name: float(values[i]) for name, values in signals.items()})

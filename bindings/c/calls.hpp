@@ -140,8 +140,9 @@ inline constexpr std::uint32_t kMemberEnds<kthena_pool_endpoints>[] = {
     KTHENA_END(kthena_pool_endpoints, place_offsets)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_scorer>[] = {
-    KTHENA_END(kthena_scorer, struct_size), KTHENA_END(kthena_scorer, reserved), KTHENA_END(kthena_scorer, name),
-    KTHENA_END(kthena_scorer, context),     KTHENA_END(kthena_scorer, score),    KTHENA_END(kthena_scorer, free_context)};
+    KTHENA_END(kthena_scorer, struct_size), KTHENA_END(kthena_scorer, reserved),
+    KTHENA_END(kthena_scorer, name),        KTHENA_END(kthena_scorer, context),
+    KTHENA_END(kthena_scorer, score),       KTHENA_END(kthena_scorer, free_context)};
 template <>
 inline constexpr std::uint32_t kMemberEnds<kthena_decision>[] = {
     KTHENA_END(kthena_decision, struct_size),    KTHENA_END(kthena_decision, outcome),

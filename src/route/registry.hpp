@@ -101,7 +101,8 @@ std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, s
     if (!made && spec.name == Part::kName) made = make_part<Part>(spec, path, faults);
   };
   (attempt(static_cast<const std::variant_alternative_t<I, Variant>*>(nullptr)), ...);
-  if (!made) faults.add(path + ".name", "unknown " + std::string(kind) + " \"" + spec.name + "\"; there are: " + names + more);
+  if (!made)
+    faults.add(path + ".name", "unknown " + std::string(kind) + " \"" + spec.name + "\"; there are: " + names + more);
   return made;
 }
 
@@ -112,7 +113,8 @@ std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, s
 template <class Variant>
 std::optional<Variant> make_any(const PartSpec& spec, const std::string& path, std::string_view kind, Faults& faults,
                                 const std::string& more = {}) {
-  return detail::make_any<Variant>(spec, path, kind, faults, more, std::make_index_sequence<std::variant_size_v<Variant>>{});
+  return detail::make_any<Variant>(spec, path, kind, faults, more,
+                                   std::make_index_sequence<std::variant_size_v<Variant>>{});
 }
 
 }  // namespace kthena::route

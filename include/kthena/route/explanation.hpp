@@ -39,7 +39,7 @@ struct CandidateExplanation {
   double total = 0;              ///< 0 when dropped
   std::uint32_t tie_group =
       0;  ///< 1 = the highest total, 2 = the next one; who shares a total shares a group. 0 when dropped
-  std::uint32_t rank = 0;        ///< 1 = chosen; 0 when dropped. Ranks go beyond Decision::ranked.
+  std::uint32_t rank = 0;            ///< 1 = chosen; 0 when dropped. Ranks go beyond Decision::ranked.
   std::span<const ScoreTerm> terms;  ///< by scorer; empty when dropped. Lives as long as a copy of the explanation.
   /// Age of its oldest sample at Request::now_ns; 0 when it has none or they are from later.
   Duration oldest_age_ns = 0;
