@@ -4,52 +4,7 @@ package kthena
 #cgo noescape kthena_go_decide
 #cgo nocallback kthena_go_decide
 
-#include "kthena/kthena.h"
-
-// All of a request that is no pointer.
-typedef struct kthena_go_numbers {
-  uint64_t sequence, seed;
-  int64_t now_ns;
-  double slo_ttft_s, slo_tpot_s;
-  size_t id_size, model_size, session_size, depth_count;
-  size_t near_sizes[KTHENA_PLACE_LEVELS];
-  uint32_t prompt_tokens, output_tokens;
-  uint32_t prefix_total, prefix_block_tokens;
-  uint32_t history_total, history_block_tokens;
-} kthena_go_numbers;
-
-// A struct that holds Go pointers may not go to C. So what it holds goes one by one, and the struct is made here.
-#define KTHENA_GO_POINTERS                                                                                                           \
-  const char *id, const char *model, const char *session, const char *host, const char *rack, const char *zone, const char *region,  \
-      const uint32_t *prefix, const uint32_t *prefix_host, const uint32_t *prefix_disk, const uint32_t *history,                     \
-      const uint32_t *history_host, const uint32_t *history_disk
-#define KTHENA_GO_REQUEST                                                                     \
-  kthena_request request = KTHENA_INIT(kthena_request);                                       \
-  request.prompt_tokens = numbers->prompt_tokens;                                             \
-  request.id = (kthena_str){id, numbers->id_size};                                            \
-  request.model = (kthena_str){model, numbers->model_size};                                   \
-  request.prefix_depths = prefix;                                                             \
-  request.history_depths = history;                                                           \
-  request.depth_count = numbers->depth_count;                                                 \
-  request.prefix_total = numbers->prefix_total;                                               \
-  request.history_total = numbers->history_total;                                             \
-  request.sequence = numbers->sequence;                                                       \
-  request.now_ns = numbers->now_ns;                                                           \
-  request.seed = numbers->seed;                                                               \
-  request.output_tokens = numbers->output_tokens;                                             \
-  request.prefix_block_tokens = numbers->prefix_block_tokens;                                 \
-  request.history_block_tokens = numbers->history_block_tokens;                               \
-  request.prefix_host_depths = prefix_host;                                                   \
-  request.prefix_disk_depths = prefix_disk;                                                   \
-  request.history_host_depths = history_host;                                                 \
-  request.history_disk_depths = history_disk;                                                 \
-  request.session = (kthena_str){session, numbers->session_size};                             \
-  request.near_to[KTHENA_PLACE_HOST] = (kthena_str){host, numbers->near_sizes[0]};            \
-  request.near_to[KTHENA_PLACE_RACK] = (kthena_str){rack, numbers->near_sizes[1]};            \
-  request.near_to[KTHENA_PLACE_ZONE] = (kthena_str){zone, numbers->near_sizes[2]};            \
-  request.near_to[KTHENA_PLACE_REGION] = (kthena_str){region, numbers->near_sizes[3]};        \
-  request.slo_ttft_s = numbers->slo_ttft_s;                                                   \
-  request.slo_tpot_s = numbers->slo_tpot_s
+#include "structs.h"
 
 static inline kthena_status kthena_go_decide(const kthena_policy* policy, const kthena_pool* pool, kthena_workspace* workspace,
                                              const kthena_go_numbers* numbers, KTHENA_GO_POINTERS, kthena_decision* decision,
@@ -248,23 +203,27 @@ func (p *Policy) DecideInto(pool *Pool, request *Request, workspace *Workspace, 
 	} else if status := p.decide(pool, request, workspace, &c, nil); status != C.KTHENA_OK {
 		return p.decideError(pool, request, workspace)
 	}
-	decision.Outcome = Outcome(c.outcome)
-	decision.Endpoint = index(c.endpoint)
-	decision.Reason = Reason(c.reason)
-	decision.ReasonSubject = uint32(c.reason_subject)
-	decision.ReasonA = float64(c.reason_a)
-	decision.ReasonB = float64(c.reason_b)
-	decision.Score = float64(c.score)
-	decision.Margin = float64(c.margin)
-	decision.Candidates = int(c.candidates)
-	decision.Stage = int(c.stage)
-	ranked := c.ranked[:c.ranked_count]
-	decision.rankedCount = len(ranked)
-	for i, endpoint := range ranked {
-		decision.ranked[i] = int(endpoint)
-	}
-	clear(decision.ranked[len(ranked):]) // so that equal decisions are ==
+	decision.set(&c)
 	return nil
+}
+
+func (d *Decision) set(c *C.kthena_decision) {
+	d.Outcome = Outcome(c.outcome)
+	d.Endpoint = index(c.endpoint)
+	d.Reason = Reason(c.reason)
+	d.ReasonSubject = uint32(c.reason_subject)
+	d.ReasonA = float64(c.reason_a)
+	d.ReasonB = float64(c.reason_b)
+	d.Score = float64(c.score)
+	d.Margin = float64(c.margin)
+	d.Candidates = int(c.candidates)
+	d.Stage = int(c.stage)
+	ranked := c.ranked[:c.ranked_count]
+	d.rankedCount = len(ranked)
+	for i, endpoint := range ranked {
+		d.ranked[i] = int(endpoint)
+	}
+	clear(d.ranked[len(ranked):]) // so that equal decisions are ==
 }
 
 func (p *Policy) decide(pool *Pool, request *Request, workspace *Workspace, c *C.kthena_decision, e *C.kthena_error) C.kthena_status {

@@ -12,9 +12,9 @@
 //
 // # Ownership
 //
-// Pool, Policy, Workspace, PrefixIndex, PrefixQuery, EngineParser, EngineSample, KvStream, DecisionLog and Simulation own memory outside Go's heap.
-// Close gives it back at once; without it the garbage collector does so some time after the last use. A second Close does nothing, and a closed or zero value refuses its work
-// with [ErrClosed]. Slices and strings are read during the call and never kept.
+// Pool, Policy, Workspace, PrefixIndex, PrefixQuery, EngineParser, EngineSample, KvStream, DecisionLog, Fleet and Simulation own memory
+// outside Go's heap. Close gives it back at once; without it the garbage collector does so some time after the last use. A second Close does
+// nothing, and a closed or zero value refuses its work with [ErrClosed]. Slices and strings are read during the call and never kept.
 //
 // # Goroutines
 //

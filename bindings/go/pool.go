@@ -1,26 +1,10 @@
 package kthena
 
 /*
-#include "kthena/kthena.h"
+#include "structs.h"
 
-// A struct that holds Go pointers may not go to C. So what it holds goes one by one, and the struct is made here.
-static inline kthena_status kthena_go_pool(size_t n, const char* id_bytes, const uint64_t* id_offsets, const char* model_bytes,
-                                           const uint64_t* model_offsets, const uint64_t* endpoint_models,
-                                           const char* waiting_bytes, const uint64_t* waiting_offsets,
-                                           const uint64_t* endpoint_waiting, const char* place_bytes,
-                                           const uint64_t* place_offsets, kthena_pool** pool, kthena_error* error) {
-  kthena_pool_endpoints endpoints = KTHENA_INIT(kthena_pool_endpoints);
-  endpoints.n = n;
-  endpoints.id_bytes = id_bytes;
-  endpoints.id_offsets = id_offsets;
-  endpoints.model_bytes = model_bytes;
-  endpoints.model_offsets = model_offsets;
-  endpoints.endpoint_models = endpoint_models;
-  endpoints.waiting_bytes = waiting_bytes;
-  endpoints.waiting_offsets = waiting_offsets;
-  endpoints.endpoint_waiting = endpoint_waiting;
-  endpoints.place_bytes = place_bytes;
-  endpoints.place_offsets = place_offsets;
+static inline kthena_status kthena_go_pool(size_t n, KTHENA_GO_ENDPOINT_POINTERS, kthena_pool** pool, kthena_error* error) {
+  KTHENA_GO_ENDPOINTS;
   return kthena_pool_create_from(&endpoints, pool, error);
 }
 */
@@ -107,21 +91,31 @@ func freePool(c *C.kthena_pool) { C.kthena_pool_free(c) }
 // NewPool makes a pool of these endpoints, numbered as they stand. No signal is sampled yet. All faults are reported together. Any
 // goroutine.
 func NewPool(endpoints []Endpoint) (*Pool, error) {
-	var ids, places flat
-	models, waiting := newLists(len(endpoints)), newLists(len(endpoints))
-	for _, endpoint := range endpoints {
-		ids.add(endpoint.ID)
-		models.add(endpoint.Models)
-		waiting.add(endpoint.WaitingModels)
-		for _, name := range [C.KTHENA_PLACE_LEVELS]string{endpoint.Place.Host, endpoint.Place.Rack, endpoint.Place.Zone, endpoint.Place.Region} {
-			places.add(name)
-		}
-	}
+	f := flattenEndpoints(endpoints)
 	var c *C.kthena_pool
 	e := newError()
-	status := C.kthena_go_pool(C.size_t(len(endpoints)), ids.data(), ids.offset(), models.names.data(), models.names.offset(), models.start(),
-		waiting.names.data(), waiting.names.offset(), waiting.start(), places.data(), places.offset(), &c, e)
+	status := C.kthena_go_pool(C.size_t(len(endpoints)), f.ids.data(), f.ids.offset(), f.models.names.data(), f.models.names.offset(),
+		f.models.start(), f.waiting.names.data(), f.waiting.names.offset(), f.waiting.start(), f.places.data(), f.places.offset(), &c, e)
 	return newPool(c, toError(status, e))
+}
+
+// flatEndpoints are endpoints as they travel to C.
+type flatEndpoints struct {
+	ids, places     flat
+	models, waiting *lists
+}
+
+func flattenEndpoints(endpoints []Endpoint) flatEndpoints {
+	f := flatEndpoints{models: newLists(len(endpoints)), waiting: newLists(len(endpoints))}
+	for _, endpoint := range endpoints {
+		f.ids.add(endpoint.ID)
+		f.models.add(endpoint.Models)
+		f.waiting.add(endpoint.WaitingModels)
+		for _, name := range [C.KTHENA_PLACE_LEVELS]string{endpoint.Place.Host, endpoint.Place.Rack, endpoint.Place.Zone, endpoint.Place.Region} {
+			f.places.add(name)
+		}
+	}
+	return f
 }
 
 // NewPoolJSON makes a pool from its JSON form (docs/schemas/pool.schema.json), numbered as the document. Any goroutine.

@@ -149,8 +149,11 @@ type PrefixEvent struct {
 // One goroutine at a time is the writer: it may call everything. Beside it any number may call the methods that say "reads beside the
 // writer": they take no lock, wait for nothing, and each depth that they give was true at some moment of the call. What says "reads at
 // rest" belongs to the writer, or to any number of goroutines while nobody writes.
+//
+// That of a Fleet is part of it and one goroutine at a time may use it, with the fleet.
 type PrefixIndex struct {
 	handle handle[*C.kthena_prefix_index]
+	fleet  *Fleet // that it is part of; nil: its own
 }
 
 func freePrefixIndex(c *C.kthena_prefix_index) { C.kthena_prefix_index_free(c) }
@@ -185,14 +188,17 @@ func ownPrefixIndex(c *C.kthena_prefix_index) *PrefixIndex {
 	return x
 }
 
-// Close frees the index. Queries made by it live on.
+// Close frees the index. Queries made by it live on. It does nothing to that of a fleet.
 func (x *PrefixIndex) Close() {
-	if x != nil {
+	if x != nil && x.fleet == nil {
 		x.handle.close(freePrefixIndex)
 	}
 }
 
 func (x *PrefixIndex) open() bool { return x != nil && x.handle.c != nil }
+
+// errFleetIndex is what the index of a fleet refuses changes of its workers with.
+var errFleetIndex = &Error{Code: CodeFailedPrecondition, Message: "the workers of this index are a fleet's endpoints: add and remove those"}
 
 // Options returns the options in force, defaults filled in. Reads beside the writer.
 func (x *PrefixIndex) Options() (PrefixIndexOptions, error) {
@@ -244,6 +250,9 @@ func (x *PrefixIndex) AddWorker(name string) (Worker, error) {
 	if !x.open() {
 		return NoWorker, ErrClosed
 	}
+	if x.fleet != nil {
+		return NoWorker, errFleetIndex
+	}
 	worker := C.uint32_t(C.KTHENA_NONE)
 	e := newError()
 	status := C.kthena_prefix_add_worker(x.handle.c, str(name), &worker, e)
@@ -277,6 +286,9 @@ func (x *PrefixIndex) WorkerName(worker Worker) string {
 func (x *PrefixIndex) RemoveWorker(worker Worker) error {
 	if !x.open() {
 		return ErrClosed
+	}
+	if x.fleet != nil {
+		return errFleetIndex
 	}
 	e := newError()
 	status := C.kthena_prefix_remove_worker(x.handle.c, C.uint32_t(worker), e)
