@@ -25,6 +25,7 @@ from kthena.errors import (
     ResourceExhaustedError,
     StatusCode,
 )
+from kthena.fleet import Estimator, Fleet, FleetCounts, FleetIndex, Ticket, TicketOutcome
 from kthena.logs import DecisionLog, lint, lint_json, log_diff, policy_hash
 from kthena.prefix import PrefixIndex, PrefixQuery
 from kthena.reasons import Reason
@@ -57,8 +58,12 @@ __all__ = [
     "CandidateExplanation",
     "Decision",
     "DecisionLog",
+    "Estimator",
     "Explanation",
     "FailedPreconditionError",
+    "Fleet",
+    "FleetCounts",
+    "FleetIndex",
     "InvalidArgumentError",
     "KthenaError",
     "NotFoundError",
@@ -82,6 +87,8 @@ __all__ = [
     "SignalColumns",
     "Simulation",
     "StatusCode",
+    "Ticket",
+    "TicketOutcome",
     "Tier",
     "__version__",
     "decide_json",

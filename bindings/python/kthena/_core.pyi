@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kthena.arrays import Candidates
+from kthena.fleet import Ticket, TicketOutcome
 from kthena.reasons import Reason
 from kthena.types import Outcome, Place, PrefixPick
 
@@ -501,6 +502,119 @@ class PrefixIndex:
         """All of the index as bytes, the same on every machine: what `PrefixIndex.load` takes."""
 
     def dump_events(self, worker: int) -> list[tuple[Any, ...]]: ...
+
+class Fleet:
+    def __init__(
+        self,
+        *,
+        ticket_type: type[Ticket],
+        outcomes: tuple[TicketOutcome, ...],
+        seed: int,
+        max_tickets: int,
+        max_endpoints: int,
+        max_home_entries: int,
+        routers: int,
+        estimator: int,
+        learn_rates: bool,
+        idle_limit_ns: int,
+        arrival_ns: int,
+        block_tokens: int,
+        max_workers: int,
+        max_orphan_blocks: int,
+        shared_engine_hashes: bool,
+        max_expected_blocks: int,
+        expected_ttl_ns: int,
+        count_copies: bool,
+        wide_contents: bool,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the endpoints by number; empty where there is none."""
+
+    def find(self, id: str) -> int | None:
+        """The number of an endpoint; None when there is none of that id."""
+
+    def add(
+        self,
+        ids: list[str],
+        models: list[list[str]] | None,
+        waiting_models: list[list[str]] | None,
+        places: list[str] | None,
+        now_ns: int,
+    ) -> list[int]: ...
+    def remove_endpoint(self, endpoint: str | int, *, now_ns: int) -> None:
+        """Its tickets are dropped, and its number may be given again."""
+
+    def restart_endpoint(self, endpoint: str | int, *, now_ns: int) -> None:
+        """Its process began anew: tickets, samples, cache and learned rates are gone."""
+
+    def put_models(self, endpoint: str | int, models: list[str], waiting_models: list[str]) -> None: ...
+    def put_sample(self, endpoint: str | int, values: dict[str, float], *, sampled_ns: int, now_ns: int) -> None: ...
+    def signal(self, endpoint: str | int, name: str) -> float:
+        """One value; NaN where it was never sampled."""
+
+    def index_as(self, type: type[Any]) -> Any: ...
+    def decide(
+        self,
+        policy: Policy,
+        tokens: npt.NDArray[np.uint32] | None = None,
+        *,
+        id: str,
+        now_ns: int,
+        model: str = "",
+        adapter: str = "",
+        tenant: str = "",
+        prompt_tokens: int = 0,
+        output_tokens: int = 0,
+        session: str = "",
+        near: Place | Mapping[str, str] | None = None,
+        slo_ttft_s: float = 0.0,
+        slo_tpot_s: float = 0.0,
+        sequence: int = 0,
+        seed: int = 0,
+    ) -> tuple[Decision, Ticket | None]:
+        """Where the request goes, booked. The arguments are described at `kthena.Fleet`."""
+
+    def book(
+        self,
+        endpoint: str | int,
+        tokens: npt.NDArray[np.uint32] | None = None,
+        *,
+        id: str,
+        now_ns: int,
+        model: str = "",
+        adapter: str = "",
+        tenant: str = "",
+        prompt_tokens: int = 0,
+        output_tokens: int = 0,
+        session: str = "",
+        near: Place | Mapping[str, str] | None = None,
+        slo_ttft_s: float = 0.0,
+        slo_tpot_s: float = 0.0,
+        sequence: int = 0,
+        seed: int = 0,
+    ) -> Ticket:
+        """Books a request that was sent to this endpoint whatever a decision said."""
+
+    def first_token(self, ticket: Ticket, *, now_ns: int) -> TicketOutcome:
+        """The first token of the answer came: the prompt leaves `uncached_tokens`, rates are learned."""
+
+    def progress(self, ticket: Ticket, output_tokens: int, *, now_ns: int) -> TicketOutcome:
+        """So many answer tokens since the start."""
+
+    def finish(
+        self, ticket: Ticket, output_tokens: int | None = None, *, now_ns: int, failed: bool = False
+    ) -> TicketOutcome:
+        """The end. `output_tokens`: of the whole answer; None: not known."""
+
+    def expire(self, *, now_ns: int) -> int:
+        """Releases tickets that were silent for `idle_limit_ns`, and expected blocks that are due.
+
+        Gives the number of tickets.
+        """
+
+    def counts(self) -> dict[str, int]: ...
 
 def engine_profiles_json() -> str: ...
 def kv_batch_json(profile: str, payload: bytes | bytearray | memoryview) -> str: ...

@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used(), py::multiple_interpreters
   register_policy(module, *state);
   register_decision_log(module);
   register_prefix(module, *state);
+  register_fleet(module, *state);
   register_engine(module);
   register_simulation(module);
 }
