@@ -66,7 +66,11 @@ kthena_status read_request(const kthena_request* request, const std::string& nam
     if (kthena_status status = c::read_struct(request, name, copy, error); status != KTHENA_OK) return status;
     given = &copy;
   }
-  if (kthena_status status = c::check_members(*given, error); status != KTHENA_OK) return status;
+  if (kthena_status status = c::check_members(*given, error); status != KTHENA_OK) {
+    if (error == nullptr || name == "request") return status;
+    const std::string message(error->message);  // names its member as "request.member"
+    return c::fail(error, status, name + message.substr(std::string_view("request").size()));
+  }
   if (given->prefix_depths != nullptr || given->history_depths != nullptr || given->prefix_host_depths != nullptr ||
       given->prefix_disk_depths != nullptr || given->history_host_depths != nullptr ||
       given->history_disk_depths != nullptr)

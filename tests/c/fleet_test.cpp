@@ -147,6 +147,7 @@ TEST_CASE("a burst in C is spread, and cut where tickets run out", "[c][fleet]")
   requests[4].near_to[1] = {nullptr, 3};
   CHECK(kthena_fleet_decide_batch(f.fleet, f.policy, asks.data(), prompts.data(), 9, f.workspace, outs.data(),
                                   tickets.data(), &decided, &f.error) == KTHENA_INVALID_ARGUMENT);
+  CHECK(std::string(f.error.message).starts_with("requests[4].near_to[1]"));
   CHECK(f.counts().booked == 0);
   requests[4].near_to[1] = {};
   REQUIRE(kthena_fleet_decide_batch(f.fleet, f.policy, asks.data(), prompts.data(), 9, f.workspace, outs.data(),

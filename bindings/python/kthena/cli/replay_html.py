@@ -19,7 +19,7 @@ PUBLISHED = (
 )
 
 
-def render_html(setup: Setup, results: list[PolicyResult], points: Sequence[Point]) -> str:
+def render_html(setup: Setup, results: list[PolicyResult], points: Sequence[Point] = ()) -> str:
     policies = "1 policy" if len(results) == 1 else f"{len(results)} policies"
     title = f"{setup.workload} under {policies}"
     remarks = [OPEN_LOOP_NOTE] if setup.open_loop and any(result.is_baseline for result in results) else []

@@ -17,7 +17,7 @@ PUBLISHED_NOTE = (
 OPEN_LOOP_NOTE = "In an open loop req/s follows the arrivals: compare the times, as TTFT x random does."
 
 
-def render_table(setup: Setup, results: list[PolicyResult], points: Sequence[herding.Point]) -> str:
+def render_table(setup: Setup, results: list[PolicyResult], points: Sequence[herding.Point] = ()) -> str:
     header = [
         "policy",
         "req/s",
@@ -89,7 +89,7 @@ def notes(results: list[PolicyResult]) -> list[str]:
     return lines
 
 
-def render_json(setup: Setup, results: list[PolicyResult], points: Sequence[herding.Point]) -> str:
+def render_json(setup: Setup, results: list[PolicyResult], points: Sequence[herding.Point] = ()) -> str:
     document: dict[str, Any] = {
         "workload": setup.workload,
         "rows": [result.row() for result in results],
