@@ -6,6 +6,7 @@
 //   Cost       one pass per filter and scorer over dense columns, one pass to pick; no allocation once the Workspace is large enough.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -190,9 +191,9 @@ class DecisionRun {
     std::uint8_t* keep = context_.workspace_->keep_.data();
     if (!keep_open_) {
       if (entry_ == nullptr) {
-        std::memset(keep, 1, view_.size);
+        std::fill_n(keep, view_.size, std::uint8_t{1});  // of an empty pool `keep` may be null
       } else {
-        std::memcpy(keep, entry_, view_.size);
+        std::copy_n(entry_, view_.size, keep);
       }
       keep_open_ = true;
     }
