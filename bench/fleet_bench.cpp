@@ -15,22 +15,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "allocation_count.hpp"
 #include "kthena/base/random.hpp"
 #include "kthena/prefix.hpp"
 #include "kthena/route.hpp"
 #include "kthena/route/fleet.hpp"
-
-namespace {
-std::size_t allocation_count = 0;
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocation_count;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 

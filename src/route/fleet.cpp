@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -30,7 +29,6 @@ bool is_booking(Signal signal) noexcept {
                      [&](const BookingColumn& column) { return column.signal == signal; });
 }
 
-constexpr std::size_t kLearnEvery = 64;  // first tokens, or as many as there are endpoints
 /// Faults of an options struct inside another one, each with its full path.
 void add_nested(Faults& faults, const std::string& owner, const Status& status) {
   if (status.ok()) return;
@@ -47,6 +45,7 @@ Duration between(Time from, Time to) noexcept {
   return static_cast<Duration>(static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from));
 }
 
+constexpr std::size_t kLearnEvery = 64;     // first tokens, or as many as there are endpoints
 constexpr double kFirstAnswerTokens = 256;  // before any answer came
 constexpr double kAnswerShare = 0.01;       // of one answer in their mean
 

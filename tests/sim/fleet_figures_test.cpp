@@ -18,13 +18,6 @@ std::string cell(const char* format, double value) {
   return std::string(" | ") + text;
 }
 
-sim::RunReport total_of(sim::Scenario scenario) {
-  auto simulation = sim::Simulation::create(std::move(scenario));
-  REQUIRE(simulation.status() == Status());
-  while (!simulation->done()) simulation->advance(1'000'000);
-  return simulation->report().total;
-}
-
 /// Chooses by its own count of requests in flight.
 route::PolicySpec own_counts() {
   route::PolicySpec spec;
@@ -44,21 +37,7 @@ TEST_CASE("figures: slots, waits by policy and routers", "[.][figures]") {
       double mean = 0;
       double p99 = 0;
       for (std::uint64_t seed = 1; seed <= seeds::kSeeds; ++seed) {
-        sim::PoissonArrivals spec;
-        spec.requests = 12'000;
-        spec.prompt_tokens = 1;
-        spec.output_tokens = 1100;
-        spec.output_sigma = 0.8;
-        spec.rate_rps = 100;
-        spec.seed = seed;
-        sim::Scenario scenario;
-        scenario.workload = sim::make_poisson(spec).value();
-        scenario.policy = policy;
-        scenario.engine = sim::slot_server(16, 0.001);
-        scenario.replicas = 8;
-        scenario.routers = routers;
-        scenario.seed = seed;
-        const sim::RunReport total = total_of(scenario);
+        const sim::RunReport total = seeds::total_of(seeds::slots(policy, routers, seed));
         mean += total.wait_s.mean * 1e3 / seeds::kSeeds;
         p99 += total.wait_s.p99 * 1e3 / seeds::kSeeds;
       }

@@ -7,6 +7,7 @@
 #include "catch.hpp"
 #include "kthena/route/presets.hpp"
 #include "kthena/sim.hpp"
+#include "sim/seeds.hpp"
 
 using namespace kthena;
 
@@ -17,30 +18,14 @@ struct Wait {
   double p99_ms = 0;
 };
 
-Wait wait_of(const route::PolicySpec& policy, sim::PrefixSource source, std::uint32_t routers, std::uint64_t seeds) {
+Wait wait_of(const route::PolicySpec& policy, sim::PrefixSource source, std::uint32_t routers, std::uint64_t runs) {
   Wait wait;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    sim::PoissonArrivals spec;
-    spec.requests = 12'000;
-    spec.prompt_tokens = 1;
-    spec.output_tokens = 1100;
-    spec.output_sigma = 0.8;
-    spec.rate_rps = 100;
-    spec.seed = seed;
-    sim::Scenario scenario;
-    scenario.workload = sim::make_poisson(spec).value();
-    scenario.policy = policy;
-    scenario.engine = sim::slot_server(16, 0.001);
-    scenario.replicas = 8;
-    scenario.routers = routers;
+  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+    sim::Scenario scenario = seeds::slots(policy, routers, seed);
     scenario.prefix_source = source;
-    scenario.seed = seed;
-    auto simulation = sim::Simulation::create(std::move(scenario));
-    REQUIRE(simulation.status() == Status());
-    while (!simulation->done()) simulation->advance(1'000'000);
-    const sim::RunReport total = simulation->report().total;
-    wait.mean_ms += total.wait_s.mean * 1e3 / static_cast<double>(seeds);
-    wait.p99_ms += total.wait_s.p99 * 1e3 / static_cast<double>(seeds);
+    const sim::RunReport total = seeds::total_of(std::move(scenario));
+    wait.mean_ms += total.wait_s.mean * 1e3 / static_cast<double>(runs);
+    wait.p99_ms += total.wait_s.p99 * 1e3 / static_cast<double>(runs);
   }
   return wait;
 }

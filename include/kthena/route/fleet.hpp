@@ -102,7 +102,7 @@ class Fleet {
 
   // ---- decisions
 
-  /// A decision that leaves nothing behind. kInvalidArgument as check_request(), or for a prompt that is not from make_query().
+  /// A decision that leaves nothing behind; allocates scratch for depths. kInvalidArgument as check_request(), or for a prompt that is not from make_query().
   [[nodiscard]] Result<Decision> decide(const Policy& policy, const FleetRequest& request, Workspace& workspace) const;
   /// The same, booked at Request::now_ns when it is routed. On an error nothing is booked. kResourceExhausted: max_tickets are in flight.
   [[nodiscard]] Result<Routed> decide_and_book(const Policy& policy, const FleetRequest& request, Workspace& workspace);

@@ -3,12 +3,12 @@
 // Cost: the seconds that a request would add to the fleet, its own and those of everybody else in the engine; the default policy.
 //
 //   Use when   always; docs/policies.md, "The cost policy", has the cells in which it was compared.
-//   Cost       two passes over ten columns and the depths; no state, no allocation.
+//   Cost       three passes over eight columns and the depths; no state, no allocation.
 //   Source     own. An engine computes prompts and answers in one batch, so u tokens of a prompt take u / prefill_tps seconds from every
 //              request in it, and a sequence that decodes takes a little from every step. Measured in such request-seconds a prefix that
 //              is computed again on a second engine costs as much as hundreds of requests of imbalance: that is the externality which
 //              "queue + uncached tokens" leaves out (it replicates prefixes until they evict each other).
-//   Known for  favouring short requests, as everything does that minimises the mean: first_token_weight holds against it. Bookings that are
+//   Known for  favouring short requests, as everything does that minimises the mean: first_token_weight and patience_s hold against it. Bookings that are
 //              not known count as 0, then only prefixes and rates are compared: feed it from a LoadLedger.
 #pragma once
 
